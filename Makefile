@@ -1,0 +1,40 @@
+# What a person types. `make help` lists it.
+
+CARGO ?= cargo
+BINARY := target/release/votestream
+SMALL := target/up/release/votestream
+# Further flags of `make up`, as in: make up ARGS="--votes all --rate max"
+ARGS ?=
+FEATURES ?=
+
+.PHONY: help up build check test bench chaos web
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: ## Build the small binary and run the main job: an election night, counted live, with its page
+	@scripts/need-toolchain.sh
+	$(CARGO) build --release --locked --no-default-features -p votestream --target-dir target/up
+	$(SMALL) up --open $(ARGS)
+
+build: ## The whole binary, at target/release/votestream
+	@scripts/need-toolchain.sh
+	$(CARGO) build --release --locked -p votestream $(if $(FEATURES),--features $(FEATURES))
+
+check: ## Format, lints, types, docs, licences: no services needed
+	@scripts/need-toolchain.sh
+	scripts/check.sh
+
+test: ## Install what the tests need, run every suite
+	@scripts/need-toolchain.sh
+	scripts/test.sh
+
+bench: build ## What each stage costs on this machine, beside references in the same run
+	$(BINARY) bench $(ARGS)
+
+chaos: ## A thousand random kills, with a report in docs/chaos-report.md
+	@scripts/need-toolchain.sh
+	scripts/chaos.sh
+
+web: ## Build the dashboard's files into crates/votestream-web (needs Node)
+	web/build.sh

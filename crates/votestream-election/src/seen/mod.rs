@@ -1,0 +1,80 @@
+//! The voters already counted: an exact set in memory, and its packed form for the store. Never a probabilistic filter.
+//! Which of a voter's records counts is decided in `fold`; rows and transactions are the store's business.
+
+mod bits;
+mod pack;
+mod table;
+
+pub use pack::{PackError, SEEN_PART_BYTES_MAX, Unpacked, merge, pack, unpack};
+
+use crate::election::DuplicatePolicy;
+use crate::voter::VoterKey;
+use table::Table;
+
+/// What an insertion found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insertion {
+    /// The voter was not there.
+    New,
+    /// The voter was there; under `last`, with this cell until now (0 under `first`).
+    Known(u32),
+}
+
+/// An exact set of voters; under `last` each with the cell of the record that counts.
+pub struct SeenVoters {
+    integers: Table<u64>,
+    texts: Table<u128>,
+}
+
+impl SeenVoters {
+    /// An empty set with room for `expected` voters with integer ids before it grows. `seed` only spreads the slots: it must not be
+    /// known to those who choose ids, and no result depends on it.
+    pub fn new(policy: DuplicatePolicy, expected: u64, seed: u64) -> Self {
+        let cells = policy == DuplicatePolicy::Last;
+        Self { integers: Table::new(expected, cells, seed), texts: Table::new(0, cells, seed) }
+    }
+
+    /// Brings the voter's slot near the processor; worth it for a group of voters before they are inserted.
+    #[inline]
+    pub fn touch(&self, voter: VoterKey) -> u64 {
+        match voter {
+            VoterKey::Integer(id) => self.integers.touch(id),
+            VoterKey::Text(key) => self.texts.touch(key),
+        }
+    }
+
+    /// Adds the voter, or says that it was there. Under `last`, `cell` becomes the voter's cell either way.
+    #[inline]
+    pub fn insert(&mut self, voter: VoterKey, cell: u32) -> Insertion {
+        match voter {
+            VoterKey::Integer(id) => self.integers.insert(id, cell),
+            VoterKey::Text(key) => self.texts.insert(key, cell),
+        }
+    }
+
+    /// Adds voters read back from the store: later cells replace earlier ones. Returns how many were new.
+    pub fn load(&mut self, rows: &Unpacked) -> u64 {
+        self.integers.load(&rows.integers, &rows.integer_cells)
+            + self.texts.load(&rows.texts, &rows.text_cells)
+    }
+
+    /// Makes room for this many integer voters at once, so that nothing grows on the way.
+    pub fn reserve(&mut self, voters: u64) {
+        self.integers.reserve(voters);
+    }
+
+    /// Voters in the set.
+    pub fn len(&self) -> u64 {
+        self.integers.len() + self.texts.len()
+    }
+
+    /// No voter yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of memory set aside.
+    pub fn bytes(&self) -> u64 {
+        self.integers.bytes() + self.texts.bytes()
+    }
+}

@@ -1,0 +1,74 @@
+//! What can stop a loop, each with its cause.
+
+use thiserror::Error;
+use votestream_election::fold::FoldError;
+use votestream_election::protocol::LogRefused;
+use votestream_log::LogError;
+use votestream_store::StoreError;
+
+/// Why a loop stopped without being done.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The log cannot be read or written.
+    #[error("the vote log failed")]
+    Log(#[from] LogError),
+    /// The store cannot be read or written, and waiting would not cure it.
+    #[error("the results store failed")]
+    Store(#[from] StoreError),
+    /// The log is not the one counted so far.
+    #[error("the vote log does not fit the results store")]
+    Refused(#[from] LogRefused),
+    /// The records cannot be counted one vote a voter.
+    #[error("counting stopped")]
+    Fold(#[from] FoldError),
+    /// The log starts above offset 0, so that votes are missing from it.
+    #[error(
+        "partition {partition} of the log starts at offset {start}, not at 0: earlier votes are gone; count what is there with --from-log-start"
+    )]
+    StartsLate {
+        /// Which partition.
+        partition: votestream_election::PartitionId,
+        /// Where it starts.
+        start: votestream_election::Offset,
+    },
+    /// Another worker has taken partitions over.
+    #[error("another counter has taken over partition {0}; only one may count a store at a time")]
+    Fenced(votestream_election::PartitionId),
+    /// Packed voters in the store cannot be read.
+    #[error(
+        "the results store's seen voters of partition {partition} cannot be read; rebuild it with recount --from-scratch"
+    )]
+    Seen {
+        /// Which partition.
+        partition: votestream_election::PartitionId,
+        /// What is wrong.
+        source: votestream_election::seen::PackError,
+    },
+    /// An input file or stream cannot be read.
+    #[error("cannot read '{name}'")]
+    Input {
+        /// File name, `-` or address.
+        name: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// An input is not what it was taken for.
+    #[error("'{name}' {what}")]
+    Format {
+        /// File name, `-` or address.
+        name: String,
+        /// What is wrong and what to do.
+        what: String,
+    },
+    /// A file for the user cannot be written.
+    #[error("cannot write '{name}'")]
+    Output {
+        /// File name.
+        name: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A thread ended by a panic: a bug.
+    #[error("the {0} thread ended unexpectedly; this is a fault of the program, please report it")]
+    Thread(&'static str),
+}

@@ -1,0 +1,26 @@
+//! The loops: sources into the vote log, and the log through the domain's decisions into the results store; and the recount.
+//!
+//! What a vote is, and which of a voter's records counts, is decided in `votestream-election`; bytes on disk are the log's and the
+//! store's business; HTTP answers are the server's. **Invariant:** the engine never imports the server, nor the other way round.
+
+pub mod shutdown;
+
+pub mod produce;
+
+pub mod count;
+
+pub mod recount;
+
+pub mod error;
+
+pub use error::EngineError;
+pub use shutdown::Shutdown;
+
+/// Kill points inside the loops, for the crash tests; those of the log and the store come on top.
+pub const FAIL_POINTS: &[&str] = &[
+    "count-after-seal",
+    "count-before-flush",
+    "count-after-flush",
+    "produce-before-append",
+    "produce-after-append",
+];

@@ -1,0 +1,176 @@
+//! What can go wrong with a log, each said with its file, its place and what to do next. Who is told is left to the callers.
+
+use crate::url::Codec;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use votestream_election::{Offset, PartitionId};
+
+/// A failure of the log. Cloning is cheap: one failure is told to everyone who waits.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LogError {
+    /// A reader was asked for a log that nobody made yet.
+    #[error("no vote log at \"{}\"; check the path, or start what writes it", path.display())]
+    NotFound {
+        /// The log's directory.
+        path: PathBuf,
+    },
+    /// The directory holds something else.
+    #[error("\"{}\" is not a vote log: it has no log.json but holds \"{found}\"; choose an empty or new directory", path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// The first thing found in it that no log has.
+        found: String,
+    },
+    /// Written by a newer votestream.
+    #[error("the vote log at \"{}\" has format {found}, this build knows up to {supported}; use a newer votestream", path.display())]
+    NewerFormat {
+        /// The log's directory.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+        /// The newest format that this build knows.
+        supported: u64,
+    },
+    /// Another partition count was asked for than the log has.
+    #[error("the vote log at \"{}\" has {stored} partitions, not {asked}; leave partitions out, or choose another directory", path.display())]
+    OtherPartitions {
+        /// The log's directory.
+        path: PathBuf,
+        /// What it has.
+        stored: u32,
+        /// What was asked for.
+        asked: u32,
+    },
+    /// Another codec was asked for than the log has.
+    #[error("the vote log at \"{}\" is written with codec {stored}, not {asked}; leave codec out, or choose another directory", path.display())]
+    OtherCodec {
+        /// The log's directory.
+        path: PathBuf,
+        /// What it has.
+        stored: Codec,
+        /// What was asked for.
+        asked: Codec,
+    },
+    /// Another process, or another writer in this one, has it open for writing.
+    #[error("a second writer of the vote log at \"{}\" is refused: another votestream writes it; stop that one first", path.display())]
+    SecondWriter {
+        /// The log's directory.
+        path: PathBuf,
+    },
+    /// No right to write, or a read-only file system.
+    #[error("\"{}\" may not be written; check its owner, its rights and whether it is mounted read-only", path.display())]
+    NotWritable {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// No room left.
+    #[error("no room left on the disk of \"{}\"; free some and start again, nothing acknowledged is lost", path.display())]
+    DiskFull {
+        /// The file that could not grow.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// Any other failure of the file system.
+    #[error("could not {doing} \"{}\"", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was tried: "read", "write", "sync", …
+        doing: &'static str,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// Bytes that were durable once are not what was written. Nothing is repaired by itself.
+    #[error("\"{}\" is damaged at byte {position}: {what}; restore the file from a copy", file.display())]
+    Corrupt {
+        /// The file.
+        file: PathBuf,
+        /// The byte position in it.
+        position: u64,
+        /// What is wrong there.
+        what: String,
+    },
+    /// The log ends before a place that a reader has been at, or knows of.
+    #[error("partition {partition} of the vote log at \"{}\" ends at offset {end}, before {wanted}: it was cut or made anew; restore it, or recount --from-scratch", path.display())]
+    Truncated {
+        /// The log's directory.
+        path: PathBuf,
+        /// The partition.
+        partition: PartitionId,
+        /// The offset asked for.
+        wanted: Offset,
+        /// The synced end.
+        end: Offset,
+    },
+    /// The log has fewer partitions.
+    #[error("the vote log has {partitions} partitions; there is no partition {partition}")]
+    NoSuchPartition {
+        /// The partition asked for.
+        partition: PartitionId,
+        /// How many there are.
+        partitions: u32,
+    },
+    /// A batch over the bound that every reader relies on.
+    #[error("a batch of {bytes} bytes is over the bound of {bound}; seal smaller batches")]
+    BatchTooLarge {
+        /// Its size, uncompressed.
+        bytes: usize,
+        /// The bound.
+        bound: usize,
+    },
+    /// An earlier write or fsync failed, so the end of the log is not known any more: the writer refuses all that follows.
+    #[error("the vote log's writer has stopped after a failure ({first}); start it again")]
+    Poisoned {
+        /// The failure that stopped it.
+        first: Arc<LogError>,
+    },
+    /// A bug in the writer: one of its threads panicked.
+    #[error("a thread of the vote log's writer panicked; what it was doing is said above")]
+    Panicked,
+    /// The offset asked for is older than the log.
+    #[error("partition {partition} of the vote log at \"{}\" starts at offset {start}, after {wanted}; restore its first segments", path.display())]
+    BeforeStart {
+        /// The log's directory.
+        path: PathBuf,
+        /// The partition.
+        partition: PartitionId,
+        /// The offset asked for.
+        wanted: Offset,
+        /// The first offset there is.
+        start: Offset,
+    },
+    /// The writer was closed.
+    #[error("the vote log's writer is closed")]
+    Closed,
+    /// Known, but not in this build.
+    #[error("{what} is not in this build; {instead}")]
+    NotBuilt {
+        /// What was asked for.
+        what: &'static str,
+        /// What to do.
+        instead: &'static str,
+    },
+}
+
+impl LogError {
+    /// Gives a failure of the file system its place, and its kind where a person can act on it.
+    pub(crate) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        let (path, source) = (path.to_owned(), Arc::new(source));
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path, source },
+            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied if doing != "read" => {
+                Self::NotWritable { path, source }
+            }
+            _ => Self::Io { path, doing, source },
+        }
+    }
+
+    pub(crate) fn corrupt(file: &Path, position: u64, what: impl Into<String>) -> Self {
+        Self::Corrupt { file: file.to_owned(), position, what: what.into() }
+    }
+}

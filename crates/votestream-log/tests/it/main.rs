@@ -1,0 +1,21 @@
+//! The log from outside, one scenario a file.
+
+mod support;
+
+mod round_trip;
+
+mod follow;
+
+mod resume;
+
+mod recovery;
+
+mod power_cut;
+
+mod refusals;
+
+mod codec;
+
+mod mutation;
+
+mod golden;

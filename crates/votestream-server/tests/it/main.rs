@@ -1,0 +1,13 @@
+//! The server from outside: real listeners, a real store and a real log, a plain HTTP client. One scenario a module.
+
+mod support;
+
+mod bounds;
+mod held_regions;
+mod live_stream;
+mod page_files;
+mod post_votes;
+mod reading;
+mod rejected_records;
+mod source_stream;
+mod wrong_requests;

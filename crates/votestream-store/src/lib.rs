@@ -1,0 +1,39 @@
+//! The results store: tallies, offsets, seen voters, rejects, ledger, desk acts and releases, moved together in one transaction.
+//!
+//! **Invariant:** a flush is committed whole or not at all, and only while its fence (next offset, epoch, engine) holds; what a reader
+//! sees is committed. Only this crate knows SQL. What a delta holds is decided in `votestream_election`; when to flush, compact and
+//! retry is the engine's business. Every call here blocks; nothing is asynchronous.
+//!
+//! Three ways in, by what they may do: [`WriterStore`] counts (one process at a time), [`DeskStore`] records acts of the election
+//! desk beside it, [`ReaderStore`] only reads. Backends are a closed set: SQLite now.
+
+#[macro_use]
+mod crash;
+
+mod writer;
+
+mod desk;
+
+mod reader;
+
+mod types;
+
+mod error;
+
+mod url;
+
+mod balance;
+
+mod compaction;
+
+mod pack;
+
+mod sqlite;
+
+pub use crash::FAIL_POINTS;
+pub use desk::DeskStore;
+pub use error::StoreError;
+pub use reader::{ReaderStore, SeenReader};
+pub use types::{Compaction, Creation, ElectionHead, TimelinePoint};
+pub use url::StoreUrl;
+pub use writer::WriterStore;

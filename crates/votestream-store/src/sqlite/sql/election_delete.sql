@@ -1,0 +1,1 @@
+DELETE FROM election WHERE number = ?1

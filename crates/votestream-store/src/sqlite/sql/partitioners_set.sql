@@ -1,0 +1,1 @@
+UPDATE election SET partitioners = ?2 WHERE number = ?1

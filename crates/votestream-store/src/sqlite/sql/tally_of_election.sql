@@ -1,0 +1,1 @@
+SELECT region, cells FROM tally WHERE election = ?1

@@ -1,0 +1,56 @@
+//! What the store says that is no part of the domain: outcomes, headings, points of the timeline. What is counted is in
+//! `votestream_election::delta`.
+
+use votestream_election::delta::Counts;
+use votestream_election::{Millis, Minute};
+
+/// What `create_or_resume` found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// The election is new: it is pinned now, nothing is counted.
+    Created,
+    /// It was there, with the same definition and the same log.
+    Resumed,
+}
+
+/// An election of the store, as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ElectionHead {
+    /// Short identifier.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The day of the vote, `YYYY-MM-DD`; absent for an open poll.
+    pub date: Option<String>,
+    /// When it was created in this store, by the wall clock.
+    pub created: Millis,
+}
+
+/// The election's totals at the end of a minute: each partition's latest row up to it, summed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimelinePoint {
+    /// The minute that these totals close.
+    pub minute: Minute,
+    /// Cumulative counts.
+    pub counts: Counts,
+    /// Cumulative votes, region-major: `totals[region * candidates + candidate]`.
+    pub totals: Vec<u64>,
+}
+
+/// What one call of `compact_seen` did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compaction {
+    /// Nothing worth merging.
+    NotDue,
+    /// Small rows became fewer, larger ones. More may be due.
+    Merged {
+        /// Rows before.
+        rows_before: u64,
+        /// Rows after.
+        rows_after: u64,
+        /// Packed bytes after.
+        bytes: u64,
+    },
+    /// Somebody else has taken the partition over: nothing was changed.
+    Superseded,
+}

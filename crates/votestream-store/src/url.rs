@@ -1,0 +1,90 @@
+//! Where a store is: `sqlite:PATH` or `postgres://…`. Opening it is the backends' business.
+
+use crate::error::StoreError;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// Which store, as `--store` names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// `sqlite:PATH`: one file, beside it `-wal`, `-shm` and `.lock`.
+    Sqlite(PathBuf),
+    /// `postgres://user@host:port/db`, as given.
+    Postgres(String),
+}
+
+impl FromStr for StoreUrl {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let refuse = |why| StoreError::Url { url: text.to_owned(), why };
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(text.to_owned()));
+        }
+        let Some(path) = text.strip_prefix("sqlite:") else {
+            return Err(refuse("is of no known kind"));
+        };
+        let path = path.strip_prefix("//").unwrap_or(path);
+        match path {
+            "" => Err(refuse("names no file")),
+            ":memory:" => Err(refuse("would keep nothing, and no second process could read it")),
+            _ if path.ends_with('/') => Err(refuse("names a directory")),
+            _ => Ok(Self::sqlite(path)),
+        }
+    }
+}
+
+impl StoreUrl {
+    /// A store in a file.
+    pub fn sqlite(path: impl AsRef<Path>) -> Self {
+        Self::Sqlite(path.as_ref().to_owned())
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => f.write_str(&without_password(url)),
+        }
+    }
+}
+
+/// The URL as it may be logged.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let Some((user, host)) = rest[..authority_end].rsplit_once('@') else { return url.to_owned() };
+    let user = user.split(':').next().unwrap_or(user);
+    format!("{scheme}://{user}@{host}{}", &rest[authority_end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expect: &str) {
+        let shown = match text.parse::<StoreUrl>() {
+            Ok(url) => url.to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(shown, expect);
+    }
+
+    #[test]
+    fn urls_are_read_and_refused() {
+        check("sqlite:data/results.db", "sqlite:data/results.db");
+        check("sqlite:///srv/results.db", "sqlite:/srv/results.db");
+        check("postgres://vs:secret@db:5432/vs?x=1", "postgres://vs@db:5432/vs?x=1");
+        check("postgresql://db/vs", "postgresql://db/vs");
+        check(
+            "data/results.db",
+            "store \"data/results.db\" is of no known kind; write sqlite:PATH or postgres://user@host:port/db",
+        );
+        check(
+            "sqlite:",
+            "store \"sqlite:\" names no file; write sqlite:PATH or postgres://user@host:port/db",
+        );
+    }
+}

@@ -1,0 +1,172 @@
+//! The store as the one counting process uses it. Everything is one call, one transaction; a failed call leaves nothing behind.
+
+use crate::desk::DeskStore;
+use crate::error::StoreError;
+use crate::reader::{ReaderStore, SeenReader};
+use crate::sqlite::{self, InStore};
+use crate::types::{Compaction, Creation};
+use crate::url::StoreUrl;
+use votestream_election::delta::{
+    DeskAct, DeskAction, Engine, FlushOutcome, PartitionDelta, PartitionState, Pin, Snapshot,
+};
+use votestream_election::protocol::Resolution;
+use votestream_election::releases::ReleaseBlock;
+use votestream_election::{Election, Millis, Minute, PartitionId};
+
+/// A store opened for counting: no other process counts into it meanwhile. `Send`; used by one thread at a time.
+pub struct WriterStore {
+    url: StoreUrl,
+    backend: Backend,
+}
+
+enum Backend {
+    Sqlite(sqlite::Writer),
+}
+
+impl WriterStore {
+    /// Opens a store, making or migrating it where needed. Refuses what is not ours, is newer, or is being counted into.
+    pub fn open(url: &StoreUrl) -> Result<Self, StoreError> {
+        let backend = match url {
+            StoreUrl::Sqlite(path) => Backend::Sqlite(sqlite::Writer::open(path, &url.to_string())?),
+            StoreUrl::Postgres(_) => return Err(StoreError::NoBackend { store: url.to_string() }),
+        };
+        Ok(Self { url: url.clone(), backend })
+    }
+
+    /// Another connection to the same store, for whoever reads results.
+    pub fn reader(&self) -> Result<ReaderStore, StoreError> {
+        ReaderStore::open(&self.url)
+    }
+
+    /// Another connection to the same store, for reloading voters on several threads at once.
+    pub fn seen_reader(&self) -> Result<SeenReader, StoreError> {
+        let Backend::Sqlite(writer) = &self.backend;
+        Ok(SeenReader::new(writer.reader()?))
+    }
+
+    /// Another connection to the same store, for acts of the desk while another thread counts.
+    pub fn desk_store(&self) -> Result<DeskStore, StoreError> {
+        DeskStore::open(&self.url)
+    }
+
+    /// Creates the election with this pin, or finds it. [`StoreError::Pinned`] names what differs from its creation; start offsets
+    /// are those of the creation, and `partitioners` what is left of them, whatever `pin` says: see [`Self::pin`].
+    pub fn create_or_resume(
+        &mut self,
+        election: &Election,
+        pin: &Pin,
+        now: Millis,
+    ) -> Result<Creation, StoreError> {
+        let Backend::Sqlite(writer) = &mut self.backend;
+        writer.create_or_resume(election, pin, now).in_store(&writer.label)
+    }
+
+    /// What the election was pinned to, partitioners as narrowed since.
+    pub fn pin(&self, election: &str) -> Result<Pin, StoreError> {
+        let Backend::Sqlite(writer) = &self.backend;
+        writer.pin(election).in_store(&writer.label)
+    }
+
+    /// Drops all that was counted of the election (acts of the desk stay), pins it to what is given now and gives the store a new
+    /// identity: `--from-scratch`. Creates the election where there is none.
+    pub fn start_over(&mut self, election: &Election, pin: &Pin, now: Millis) -> Result<(), StoreError> {
+        let Backend::Sqlite(writer) = &mut self.backend;
+        writer.start_over(election, pin, now).in_store(&writer.label)
+    }
+
+    /// Drops an election whole and gives the store a new identity.
+    pub fn delete_election(&mut self, election: &str) -> Result<(), StoreError> {
+        let Backend::Sqlite(writer) = &mut self.backend;
+        writer.delete_election(election).in_store(&writer.label)
+    }
+
+    /// Raises the partitions' epochs, commits that, then loads them in one snapshot, in the order asked. Refuses
+    /// ([`StoreError::Inconsistent`]) rows that do not add up. The seen voters are streamed apart: [`SeenReader::for_each_seen`].
+    pub fn take_over(
+        &mut self,
+        election: &str,
+        partitions: &[PartitionId],
+        engine: Engine,
+    ) -> Result<Vec<PartitionState>, StoreError> {
+        let Backend::Sqlite(writer) = &mut self.backend;
+        writer.take_over(election, partitions, engine).in_store(&writer.label)
+    }
+
+    /// Applies sealed deltas, ascending by partition, in one transaction, or none of them. After a transient error the same deltas
+    /// may be given again, once [`Self::resolve`] says so.
+    pub fn flush(
+        &mut self,
+        election: &str,
+        deltas: &[PartitionDelta],
+        now: Millis,
+    ) -> Result<FlushOutcome, StoreError> {
+        let Backend::Sqlite(writer) = &mut self.backend;
+        writer.flush(election, deltas, now).in_store(&writer.label)
+    }
+
+    /// What became of a delta whose flush was answered with an error.
+    pub fn resolve(&mut self, election: &str, delta: &PartitionDelta) -> Result<Resolution, StoreError> {
+        let Backend::Sqlite(writer) = &mut self.backend;
+        writer.resolve(election, delta).in_store(&writer.label)
+    }
+
+    /// Partitions taken over here whose rows of seen voters are worth merging; looks at memory only.
+    pub fn compaction_due(&mut self, election: &str) -> Result<Vec<PartitionId>, StoreError> {
+        let Backend::Sqlite(writer) = &mut self.backend;
+        writer.compaction_due(election).in_store(&writer.label)
+    }
+
+    /// Merges one run of small rows of seen voters into rows of at most 1 MiB, at most 4 MiB at a time.
+    pub fn compact_seen(&mut self, election: &str, partition: PartitionId) -> Result<Compaction, StoreError> {
+        let Backend::Sqlite(writer) = &mut self.backend;
+        writer.compact_seen(election, partition).in_store(&writer.label)
+    }
+
+    /// Records an act of the desk; a region is named by its code.
+    pub fn desk(
+        &mut self,
+        election: &str,
+        action: DeskAction,
+        region: Option<&str>,
+        now: Millis,
+    ) -> Result<DeskAct, StoreError> {
+        let Backend::Sqlite(writer) = &mut self.backend;
+        writer.act(election, action, region, now).in_store(&writer.label)
+    }
+
+    /// Publishes blocks as of a minute of the timeline; blocks not given keep their last release. Returns the new sequence.
+    pub fn release(
+        &mut self,
+        election: &str,
+        blocks: &[ReleaseBlock],
+        minute: Minute,
+        now: Millis,
+    ) -> Result<u64, StoreError> {
+        let Backend::Sqlite(writer) = &mut self.backend;
+        writer.release(election, blocks, minute, now).in_store(&writer.label)
+    }
+
+    /// Every cell, region-major (`cells[region * layout.cells() + cell]`), summed over partitions. Not for the public.
+    pub fn full_cells(&mut self, election: &str) -> Result<Vec<i64>, StoreError> {
+        let Backend::Sqlite(writer) = &mut self.backend;
+        writer.full_cells(election).in_store(&writer.label)
+    }
+
+    /// All that a page needs, as committed.
+    pub fn snapshot(&self, election: &str) -> Result<Snapshot, StoreError> {
+        let Backend::Sqlite(writer) = &self.backend;
+        writer.snapshot(election).in_store(&writer.label)
+    }
+
+    /// The blocks as released now.
+    pub fn demographics(&self, election: &str) -> Result<Vec<ReleaseBlock>, StoreError> {
+        let Backend::Sqlite(writer) = &self.backend;
+        writer.demographics(election).in_store(&writer.label)
+    }
+
+    /// Writes the write-ahead log back and empties it, where no reader is in the way. For idle moments; it is bounded without.
+    pub fn checkpoint(&mut self) -> Result<(), StoreError> {
+        let Backend::Sqlite(writer) = &mut self.backend;
+        writer.checkpoint().in_store(&writer.label)
+    }
+}

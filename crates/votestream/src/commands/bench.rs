@@ -1,0 +1,82 @@
+//! `bench`: what this machine makes of it: the whole path, a start after a kill, waits at a steady rate, and each stage beside a
+//! reference on the same data in the same run, so that ratios hold where absolute numbers drift. Nothing here is kept.
+
+mod clock;
+
+mod room;
+
+mod report;
+
+mod path;
+
+mod naive;
+
+mod resume;
+
+mod latency;
+
+mod sample;
+
+mod stages;
+
+mod write_side;
+
+mod count_side;
+
+use crate::args::{Bench, BenchFormat, BenchPart};
+use crate::{Outcome, signals};
+use anyhow::{Result, bail};
+use report::{Machine, Report};
+use room::Room;
+use std::io::Write;
+use votestream_election::Election;
+use votestream_election::definition::US_PRESIDENT_2024;
+use votestream_engine::Shutdown;
+use votestream_sim::{SimOptions, Simulation, Votes};
+
+/// Runs the command.
+pub fn run(args: &Bench) -> Result<Outcome> {
+    let simulation = simulation(args.votes.parse()?)?;
+    let shutdown = signals::listen()?;
+    // Gone with everything in it when this function ends, however it ends.
+    let room = Room::make(args.dir.as_deref(), &simulation)?;
+    let asked = |part| args.only.is_empty() || args.only.contains(&part);
+    let mut report = Report::new(Machine::look(room.path()), simulation.votes());
+    // The path first: its peak of memory is then its own.
+    if asked(BenchPart::Path) || asked(BenchPart::Resume) {
+        report.path = Some(path::measure(&room, &simulation, &shutdown)?);
+        if asked(BenchPart::Resume) {
+            report.resume = Some(resume::measure(&room, &simulation, &shutdown)?);
+        }
+        room.remove(path::DIR)?;
+    }
+    if asked(BenchPart::Latency) {
+        report.latency = Some(latency::measure(&room, args.rate, &shutdown)?);
+        room.remove(latency::DIR)?;
+    }
+    if asked(BenchPart::Stages) {
+        report.stages = Some(stages::measure(&room, &simulation, &shutdown)?);
+    }
+    drop(room);
+    let text = match args.format {
+        BenchFormat::Table => report.to_string(),
+        BenchFormat::Json => serde_json::to_string_pretty(&report)? + "\n",
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(Outcome::Done)
+}
+
+/// The election night that is measured: the default preset, the default seed, in the night's order.
+fn simulation(votes: Votes) -> Result<Simulation> {
+    let election = Election::preset(US_PRESIDENT_2024)
+        .ok_or_else(|| anyhow::anyhow!("no preset '{US_PRESIDENT_2024}'"))?;
+    Ok(Simulation::new(&election, &SimOptions { votes, ..SimOptions::default() })?)
+}
+
+/// Ends the measurement where somebody wants it to end.
+fn check(shutdown: &Shutdown) -> Result<()> {
+    if shutdown.is_raised() {
+        bail!("stopped before all was measured; the directory is removed");
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+# Shared by the scripts: a timed step, and installing what is missing where that is allowed. Source it from the project's root.
+
+STEPS=""
+
+# step NAME COMMAND…: runs the command and remembers how long it took.
+step() {
+  name=$1
+  shift
+  echo "── $name"
+  began=$(date +%s)
+  "$@"
+  STEPS="$STEPS$(printf '%6d s  %s' $(($(date +%s) - began)) "$name")
+"
+}
+
+# steps_report: how long each step took.
+steps_report() {
+  printf '── time per step\n%s' "$STEPS"
+}
+
+# need_debian COMMAND PACKAGE…: installs the packages where we may, else says the line to type.
+need_debian() {
+  command=$1
+  shift
+  command -v "$command" >/dev/null && return 0
+  if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+    [ -n "${APT_UPDATED:-}" ] || apt-get update -qq
+    APT_UPDATED=1
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  fi
+  command -v "$command" >/dev/null || {
+    echo "$command is missing; type: sudo apt-get install $*" >&2
+    exit 2
+  }
+}
+
+# python_venv: a virtual environment with what tests/requirements.txt names, at target/venv.
+python_venv() {
+  need_debian python3 python3 python3-venv
+  if [ ! -x target/venv/bin/pytest ] || [ tests/requirements.txt -nt target/venv/.made ]; then
+    rm -rf target/venv
+    python3 -m venv target/venv
+    target/venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+    touch target/venv/.made
+  fi
+}

@@ -1,0 +1,1 @@
+"""The oracle and the black-box tests, in plain Python."""

@@ -1,0 +1,1 @@
+"""Kills of the real binary at random instants and at named fail points."""

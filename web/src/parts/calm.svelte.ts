@@ -1,0 +1,39 @@
+// Ties `calmOrder` to a list on the page: pointer over it or focus in it holds the order.
+
+import { calmOrder, type Held } from '../state/order';
+
+/** The order in which to show `wanted` now. Spread `handlers` onto the list's element. */
+export class Calm {
+	private held: Held | null = null;
+	private scene: string | null = null;
+	private pointer = false;
+	private focus = false;
+
+	readonly handlers = {
+		onpointerenter: (event: PointerEvent) => {
+			if (event.pointerType === 'mouse') this.pointer = true;
+		},
+		onpointerleave: () => {
+			this.pointer = false;
+		},
+		onfocusin: () => {
+			this.focus = true;
+		},
+		onfocusout: () => {
+			this.focus = false;
+		},
+	};
+
+	/** Another `scene` (a past minute instead of the present) is another list: it begins in its own order. */
+	order(wanted: readonly string[], scene: string | null): readonly string[] {
+		if (scene !== this.scene) this.held = null;
+		this.scene = scene;
+		this.held = calmOrder(this.held, wanted, performance.now(), this.pointer || this.focus);
+		return this.held.keys;
+	}
+
+	/** The reader asked for another order: no calm now. */
+	forget(): void {
+		this.held = null;
+	}
+}

@@ -1,0 +1,3 @@
+// The language of the page. There is one so far.
+
+export { en as t } from './en';
