@@ -2,7 +2,7 @@
 
 use super::fault::{Done, InStore};
 use crate::error::StoreError;
-use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior, ffi};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -102,7 +102,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Done<Connection> {
     Ok(conn)
 }
 
-/// Looks at what is there without changing it.
+/// Looks at what is there without changing anything committed.
 fn identify(path: &Path, label: &str) -> Result<Found, StoreError> {
     match fs::metadata(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
@@ -114,8 +114,8 @@ fn identify(path: &Path, label: &str) -> Result<Found, StoreError> {
         Ok(m) if m.len() < SQLITE_BYTES_MIN => return Err(foreign(label, "no SQLite database")),
         Ok(_) => {}
     }
-    let read = || -> Done<(u32, u32, i64)> {
-        let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let read = |access| -> Done<(u32, u32, i64)> {
+        let conn = connect(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         // One read transaction, so that a store being created is seen before or after.
         conn.execute_batch("BEGIN")?;
         let objects = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0))?;
@@ -123,7 +123,13 @@ fn identify(path: &Path, label: &str) -> Result<Found, StoreError> {
         let version = conn.query_row("PRAGMA user_version", [], |r| r.get(0))?;
         Ok((id as u32, version, objects))
     };
-    match read() {
+    let found = match read(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        // A process ended inside a transaction, and its journal waits beside the file: what was committed is known only
+        // when the first to open the file for writing has taken the rest back.
+        Err(super::Fault::Sql(e)) if waits_for_rollback(&e) => read(OpenFlags::SQLITE_OPEN_READ_WRITE),
+        found => found,
+    };
+    match found {
         Ok((APPLICATION_ID, found, _)) if found > SCHEMA => {
             Err(StoreError::Newer { store: label.to_owned(), found, known: SCHEMA })
         }
@@ -137,6 +143,10 @@ fn identify(path: &Path, label: &str) -> Result<Found, StoreError> {
         }
         Err(fault) => Err(fault.named(label)),
     }
+}
+
+fn waits_for_rollback(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|e| e.extended_code == ffi::SQLITE_READONLY_ROLLBACK)
 }
 
 fn foreign(label: &str, why: &str) -> StoreError {

@@ -103,3 +103,32 @@ fn the_schema_refuses_an_unaccounted_offset() {
         assert!(writer.conn.execute(&text, []).is_err(), "{column}");
     }
 }
+
+/// A process that ended inside a transaction left its journal beside the file: the next one takes it back and goes on.
+#[test]
+fn a_hot_journal_is_rolled_back_by_whoever_counts_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let died = |setup: &str, name: &str| {
+        let (at, left) = (dir.path().join("alive.db"), dir.path().join(name));
+        let conn = rusqlite::Connection::open(&at).unwrap();
+        // So small a cache has SQLite write to journal and file inside the transaction.
+        conn.execute_batch(setup).unwrap();
+        conn.execute_batch("PRAGMA cache_size = 1; BEGIN; CREATE TABLE t (x); ").unwrap();
+        conn.execute_batch("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999) INSERT INTO t SELECT randomblob(999) FROM n").unwrap();
+        std::fs::copy(&at, &left).unwrap();
+        let journal = |path: &std::path::Path| super::open::beside(path, "-journal");
+        std::fs::copy(journal(&at), journal(&left)).unwrap();
+        drop(conn);
+        std::fs::remove_file(&at).unwrap();
+        left
+    };
+    let ours = died("", "ours.db");
+    assert!(matches!(super::Reader::open(&ours, "s"), Err(StoreError::Missing { .. })));
+    let ours = died("", "ours.db");
+    assert!(Writer::open(&ours, "s").is_ok());
+    let foreign = died("PRAGMA application_id = 7; CREATE TABLE other (x)", "foreign.db");
+    assert!(matches!(Writer::open(&foreign, "s"), Err(StoreError::Foreign { .. })));
+    let other = rusqlite::Connection::open(&foreign).unwrap();
+    let tables: i64 = other.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0)).unwrap();
+    assert_eq!(tables, 1, "what it had committed is as it was");
+}
