@@ -114,7 +114,7 @@ pub fn recount_log(
             let end = ends[partition.partition.0 as usize];
             let (start, next) = (partition.start_offset, partition.next_offset);
             let epoch = if next > start && end >= next {
-                log.epoch_ending_at(partition.partition, next)?
+                log.epoch_ending_at(partition.partition, next, partition.leader_epoch)?
             } else {
                 None
             };
@@ -254,7 +254,7 @@ pub fn claim_of_log(election: &Election, log: &LogReader) -> Result<Claim, Engin
     let mut progress = Vec::new();
     for (p, (start, end)) in starts.iter().zip(&ends).enumerate() {
         let partition = PartitionId(p as u32);
-        let leader_epoch = if end > start { log.epoch_ending_at(partition, *end)? } else { None };
+        let leader_epoch = if end > start { log.epoch_ending_at(partition, *end, -1)? } else { None };
         progress.push(Progress {
             partition,
             epoch: 0,
@@ -272,7 +272,7 @@ pub fn claim_of_log(election: &Election, log: &LogReader) -> Result<Claim, Engin
         });
     }
     let pin = Pin {
-        log_kind: "dir".to_owned(),
+        log_kind: log.kind().to_owned(),
         log_id: log.log_id(),
         partitions: log.partitions(),
         start_offsets: starts,

@@ -96,10 +96,12 @@ pub enum LogError {
         what: String,
     },
     /// The log ends before a place that a reader has been at, or knows of.
-    #[error("partition {partition} of the vote log at \"{}\" ends at offset {end}, before {wanted}: it was cut or made anew; restore it, or recount --from-scratch", path.display())]
+    #[error(
+        "partition {partition} of {log} ends at offset {end}, before {wanted}: it was cut or made anew; restore it, or recount --from-scratch"
+    )]
     Truncated {
-        /// The log's directory.
-        path: PathBuf,
+        /// Which log, as words: `the vote log at "…"` or `topic "…"`.
+        log: String,
         /// The partition.
         partition: PartitionId,
         /// The offset asked for.
@@ -133,10 +135,12 @@ pub enum LogError {
     #[error("a thread of the vote log's writer panicked; what it was doing is said above")]
     Panicked,
     /// The offset asked for is older than the log.
-    #[error("partition {partition} of the vote log at \"{}\" starts at offset {start}, after {wanted}; restore its first segments", path.display())]
+    #[error(
+        "partition {partition} of {log} starts at offset {start}, after {wanted}: its beginning is gone; restore it, or recount --from-scratch"
+    )]
     BeforeStart {
-        /// The log's directory.
-        path: PathBuf,
+        /// Which log, as words: `the vote log at "…"` or `topic "…"`.
+        log: String,
         /// The partition.
         partition: PartitionId,
         /// The offset asked for.
@@ -155,6 +159,11 @@ pub enum LogError {
         /// What to do.
         instead: &'static str,
     },
+}
+
+/// A directory log's name in errors.
+pub(crate) fn log_at(root: &Path) -> String {
+    format!("the vote log at \"{}\"", root.display())
 }
 
 impl LogError {

@@ -151,7 +151,7 @@ pub(crate) fn fold_batch(
     parser: &mut EventParser,
     batch: &votestream_log::Batch<'_>,
 ) -> Result<(), EngineError> {
-    if !batch.is_control() {
+    if !batch.is_skipped() {
         for record in batch.records() {
             let record = record?;
             part.record(parser, &as_folded(&record))?;

@@ -60,7 +60,11 @@ fn load_partition(
     let partition = progress.partition;
     let (start, next) = (progress.start_offset, progress.next_offset);
     let end = log.end_offsets()?[partition.0 as usize];
-    let epoch = if next > start && end >= next { log.epoch_ending_at(partition, next)? } else { None };
+    let epoch = if next > start && end >= next {
+        log.epoch_ending_at(partition, next, progress.leader_epoch)?
+    } else {
+        None
+    };
     check_partition(partition, (start, next), progress.leader_epoch, end, epoch)?;
     let waiting = end.0.saturating_sub(next.0);
     let expected = (options.voters_expected / u64::from(pin.partitions)).max(progress.counted + waiting);
@@ -96,7 +100,7 @@ fn rebuild(
     let mut parser = EventParser::new(election);
     let mut reader = log.partition(count.partition(), from)?;
     while let Some(batch) = reader.next_batch()? {
-        if !batch.is_control() {
+        if !batch.is_skipped() {
             for record in batch.records() {
                 let record = record?;
                 if record.offset >= next {
