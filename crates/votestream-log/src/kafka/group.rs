@@ -362,7 +362,7 @@ impl ClientContext for Membership {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(what = %sentence(&error), reason, "the group's Kafka client reports trouble");
+        librdkafka::Quiet("group").error(error, reason);
     }
 }
 

@@ -3,15 +3,21 @@
 //! **Invariant:** the password goes into librdkafka's configuration and nowhere else: no error and no log line holds a property's value.
 
 use super::config;
+use super::error::refused;
 use crate::error::LogError;
 use crate::kafka_url::KafkaUrl;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use std::path::Path;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
+use std::time::Duration;
 use votestream_election::PartitionId;
 
-/// How our clients name themselves to the brokers.
-pub(crate) const CLIENT_ID: &str = "votestream";
+/// How long a topic's creation may take.
+const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// The first and the longest pause before a broken connection is made again, in milliseconds.
 const RECONNECT_MIN_MS: &str = "50";
 const RECONNECT_MAX_MS: &str = "2000";
@@ -25,7 +31,7 @@ pub(crate) fn client_config(url: &KafkaUrl) -> Result<ClientConfig, LogError> {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", url.broker_list())
-        .set("client.id", CLIENT_ID)
+        .set("client.id", config::CLIENT_ID)
         .set("allow.auto.create.topics", "false")
         .set("log.connection.close", "false")
         .set("socket.nagle.disable", "true")
@@ -56,7 +62,7 @@ pub(crate) fn client_config(url: &KafkaUrl) -> Result<ClientConfig, LogError> {
         config
             .set("sasl.mechanism", credentials.mechanism.kafka_name())
             .set("sasl.username", credentials.user)
-            .set("sasl.password", credentials.password.expose());
+            .set("sasl.password", credentials.password.reveal());
     }
     Ok(config)
 }
@@ -112,56 +118,35 @@ pub(crate) fn is_refusal(error: &KafkaError) -> bool {
 
 /// An error of librdkafka's, as ours, with what a person may do about it.
 pub(crate) fn failed(url: &KafkaUrl, doing: &'static str, error: &KafkaError) -> LogError {
-    let code = error.rdkafka_error_code();
     let place = url.place();
     let what = format!("could not {doing}: {}", sentence(error));
-    let refused = |next| LogError::Refused { place: place.clone(), what: what.clone(), next };
+    let Some(code) = error.rdkafka_error_code() else {
+        return LogError::Credentials { what, next: "check the options of the Kafka URL" };
+    };
     match code {
-        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => no_topic(url),
-        Some(Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism) => {
-            refused("check sasl=, user= and the password (VOTESTREAM_KAFKA_PASSWORD or password_file=)")
+        Code::UnknownTopicOrPartition | Code::UnknownTopic => no_topic(url),
+        Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism => {
+            let next = "check sasl=, user= and the password (VOTESTREAM_KAFKA_PASSWORD or password_file=)";
+            LogError::Refused { place, what, next }
         }
-        Some(Code::GroupAuthorizationFailed) => {
-            refused("allow this user READ on consumer groups whose names begin with votestream-")
+        Code::InconsistentGroupProtocol => {
+            let next = "the group is votestream's own, but other programs are in it: end them";
+            LogError::Refused { place, what, next }
         }
-        Some(Code::TopicAuthorizationFailed) => refused("allow this user READ, DESCRIBE and, to write, WRITE on the topic"),
-        Some(Code::ClusterAuthorizationFailed) => refused("allow this user IDEMPOTENT_WRITE, and CREATE for new topics"),
-        Some(Code::TransactionalIdAuthorizationFailed) => {
-            refused("allow this user WRITE on transactional ids that begin with votestream-")
+        Code::InvalidSessionTimeout => {
+            let next = "choose a session_timeout_ms that the brokers' group.min.session.timeout.ms and group.max.session.timeout.ms allow";
+            LogError::Refused { place, what, next }
         }
-        Some(Code::InconsistentGroupProtocol) => {
-            refused("other programs are in this group; end them, it is votestream's own")
-        }
-        Some(Code::InvalidSessionTimeout) => {
-            refused("choose session_timeout_ms within the brokers' group.min.session.timeout.ms and group.max.session.timeout.ms")
-        }
-        Some(Code::SSL) => LogError::Unreachable {
-            place,
-            what,
-            next: "check tls=, ca=, cert= and key=",
-        },
-        Some(
-            Code::BrokerTransportFailure
-            | Code::AllBrokersDown
-            | Code::Resolve
-            | Code::OperationTimedOut
-            | Code::MessageTimedOut
-            | Code::TimedOutQueue
-            | Code::UnknownBroker
-            | Code::WaitingForCoordinator,
-        ) => LogError::Unreachable {
-            place,
-            what,
-            next: "check that the brokers run and that their advertised.listeners can be reached from here",
-        },
-        _ => LogError::Kafka {
+        Code::SSL => LogError::Unreachable { place, what, next: "check tls=, ca=, cert= and key=" },
+        code if (code as i32) > 0 => refused(&place, doing, code as i16, None),
+        code => LogError::Kafka {
             place,
             doing,
-            code: code.map_or(-1, |code| i16::try_from(code as i32).unwrap_or(-1)),
-            name: code.map_or_else(|| "an error".to_owned(), |code| format!("{code:?}")),
+            code: code as i16,
+            name: format!("{code:?}"),
             detail: format!(": {}", sentence(error)),
-            next: "see the broker's log",
-            transient: !is_refusal(error) && code.is_some(),
+            next: "check that the brokers run and that their advertised.listeners can be reached from here",
+            transient: !is_refusal(error),
         },
     }
 }
@@ -186,5 +171,66 @@ pub(crate) fn log(client: &'static str, level: RDKafkaLogLevel, facility: &str, 
             tracing::debug!(client, facility, line, "the Kafka client lost a connection");
         }
         _ => tracing::warn!(client, facility, line, "the Kafka client warns"),
+    }
+}
+
+/// Creates the topic unless it is there, and says whether it did. `replication` `None`: as the brokers do by default.
+///
+/// # Errors
+/// No broker answers within [`ADMIN_TIMEOUT`]; refused.
+pub(crate) fn create_topic(
+    url: &KafkaUrl,
+    partitions: u32,
+    replication: Option<i32>,
+    properties: &[(&str, &str)],
+) -> Result<bool, LogError> {
+    let doing = "create the topic";
+    let admin: AdminClient<Quiet> =
+        client_config(url)?.create_with_context(Quiet("admin")).map_err(|error| failed(url, doing, &error))?;
+    let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+    let mut topic = NewTopic::new(&url.topic, partitions, TopicReplication::Fixed(replication.unwrap_or(-1)));
+    for (name, value) in properties {
+        topic = topic.set(name, value);
+    }
+    let options = AdminOptions::new().request_timeout(Some(ADMIN_TIMEOUT)).operation_timeout(Some(ADMIN_TIMEOUT));
+    let answered = wait(admin.create_topics([&topic], &options)).map_err(|error| failed(url, doing, &error))?;
+    match answered.into_iter().next() {
+        Some(Err((_, Code::TopicAlreadyExists))) => Ok(false),
+        Some(Err((_, code))) => Err(failed(url, doing, &KafkaError::AdminOp(code))),
+        Some(Ok(_)) | None => Ok(true),
+    }
+}
+
+/// Waits for what librdkafka answers on a thread of its own. It keeps its own deadline.
+fn wait<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    let waker = Arc::new(Waking(std::thread::current())).into();
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        std::thread::park();
+    }
+}
+
+struct Waking(std::thread::Thread);
+
+impl Wake for Waking {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// A client's context that only logs; the name says whose.
+pub(crate) struct Quiet(pub(crate) &'static str);
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        log(self.0, level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(client = self.0, what = %sentence(&error), reason, "the Kafka client reports trouble");
     }
 }
