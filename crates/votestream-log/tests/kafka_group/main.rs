@@ -35,6 +35,12 @@ fn await_cover(what: &str, groups: &[&Group], partitions: u32) -> Vec<BTreeSet<u
     })
 }
 
+/// Not a test: what the processes of [`Member`] run. Run with the others it has nothing to do.
+#[test]
+fn member_process() {
+    support::member();
+}
+
 #[test]
 fn members_share_all_partitions_keep_what_they_can_and_hand_over_when_they_leave() {
     let url = topic(&broker(), "share", 6, SESSION_MS);
