@@ -157,7 +157,7 @@ impl Publisher {
     }
 
     /// Whether the queue took the key's newest value, or there is no use in trying it again.
-    fn send(&self, key: &[u8]) -> bool {
+    fn send(&mut self, key: &[u8]) -> bool {
         let Some(newest) = self.newest.get_mut(key) else { return true };
         let record: BaseRecord<'_, [u8], [u8], usize> =
             BaseRecord::with_opaque_to(&self.url.topic, newest.sequence).key(key).payload(&newest.value);
