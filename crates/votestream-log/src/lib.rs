@@ -36,6 +36,10 @@ pub mod kafka;
 pub use batch::{BatchBuilder, Record, SealedBatch};
 pub use disk::Disk;
 pub use error::LogError;
+#[cfg(feature = "kafka")]
+pub use kafka::group::{Assignment, Group};
+#[cfg(feature = "kafka")]
+pub use kafka::publish::Publisher;
 pub use kafka_url::{KafkaOptions, KafkaUrl, ReaderKind, SaslMechanism};
 pub use reader::{Batch, LogReader, PartitionReader, Records};
 pub use url::{Codec, DirLogUrl, LogUrl, UrlError};

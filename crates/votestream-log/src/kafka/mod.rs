@@ -24,6 +24,13 @@ pub(crate) mod client;
 
 pub mod admin;
 
+pub(crate) mod librdkafka;
+
+pub mod group;
+
+pub mod publish;
+
+
 /// A broker's number in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(pub(crate) i32);
