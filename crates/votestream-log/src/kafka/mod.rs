@@ -30,7 +30,6 @@ pub mod group;
 
 pub mod publish;
 
-
 /// A broker's number in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(pub(crate) i32);

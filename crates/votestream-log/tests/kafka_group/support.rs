@@ -77,7 +77,8 @@ impl Member {
                 let Some((_, line)) = line.split_once(MEMBER_LINE) else { continue };
                 let mut words = line.split_whitespace().map(|word| word.parse::<u64>().unwrap());
                 let generation = words.next().unwrap();
-                *tell.lock().unwrap() = (generation, words.map(|word| u32::try_from(word).unwrap()).collect());
+                *tell.lock().unwrap() =
+                    (generation, words.map(|word| u32::try_from(word).unwrap()).collect());
             }
         });
         Self { child, stdin, seen }
@@ -142,8 +143,9 @@ pub struct Broker {
 
 impl Broker {
     pub fn start() -> Self {
-        let lib = std::env::var_os("VOTESTREAM_TEST_KAFKA_LIB")
-            .expect("VOTESTREAM_TEST_KAFKA_LIB names no folder of jars; run this through scripts/with-services.sh");
+        let lib = std::env::var_os("VOTESTREAM_TEST_KAFKA_LIB").expect(
+            "VOTESTREAM_TEST_KAFKA_LIB names no folder of jars; run this through scripts/with-services.sh",
+        );
         let dir = tempfile::tempdir().unwrap();
         let (port, controller) = (free_port(), free_port());
         let properties = format!(
