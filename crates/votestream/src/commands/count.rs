@@ -14,7 +14,7 @@ use votestream_election::Election;
 use votestream_election::fold::Misrouted;
 use votestream_election::protocol::FlushPolicy;
 use votestream_engine::count::{
-    Assignment, Committed, CountOptions, CountSummary, Everything, OnCommit, prepare, run as run_count,
+    Assignment, Committed, CountOptions, CountSummary, Everything, OnCommit, run as run_count,
 };
 use votestream_log::{LogReader, LogUrl};
 use votestream_store::{StoreUrl, WriterStore};
@@ -127,7 +127,7 @@ fn assignment(
     let (LogUrl::Kafka(url), StoreUrl::Postgres(_)) = (url, store_url) else {
         return Ok(Box::new(Everything::of(log)));
     };
-    prepare(election, log, store, options)?;
+    votestream_engine::count::prepare(election, log, store, options)?;
     let uuid = store.snapshot(&election.id)?.store_uuid;
     Ok(Box::new(members::Member::join(url, members::group_id(uuid, &election.id))?))
 }
