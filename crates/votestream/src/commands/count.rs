@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use std::sync::Arc;
 use votestream_election::fold::Misrouted;
 use votestream_election::protocol::FlushPolicy;
-use votestream_engine::count::{CountOptions, CountSummary, run as run_count};
+use votestream_engine::count::{CountOptions, CountSummary, Everything, run as run_count};
 use votestream_log::LogReader;
 use votestream_store::{StoreUrl, WriterStore};
 
@@ -48,7 +48,8 @@ pub fn run(args: &Count) -> Result<Outcome> {
         ));
     };
     let on_commit: votestream_engine::count::OnCommit = Arc::new(on_commit);
-    let summary = run_count(&election, &log, &mut store, &options, &shutdown, &on_commit)?;
+    let summary =
+        run_count(&election, &log, &mut store, &options, (&Everything::of(&log), &shutdown), &on_commit)?;
     bar.finish_and_clear();
     report(&summary);
     Ok(Outcome::Done)
