@@ -12,6 +12,7 @@ const CRC_FROM: usize = 21;
 
 const CODEC_BITS: i16 = 0x07;
 const LOG_APPEND_TIME_BIT: i16 = 0x08;
+const TRANSACTIONAL_BIT: i16 = 0x10;
 const CONTROL_BIT: i16 = 0x20;
 
 /// A batch's header, field by field as Kafka names them.
@@ -121,6 +122,11 @@ impl BatchHeader {
     /// Whether it holds no votes but a transaction's marker.
     pub fn is_control(&self) -> bool {
         self.attributes & CONTROL_BIT != 0
+    }
+
+    /// Whether it was written in a transaction (markers are, too).
+    pub fn is_transactional(&self) -> bool {
+        self.attributes & TRANSACTIONAL_BIT != 0
     }
 
     /// Whether the broker's time of arrival, kept as the greatest time, stands for every record's.
