@@ -8,6 +8,8 @@
 
 pub mod url;
 
+pub mod kafka_url;
+
 pub mod error;
 
 pub mod batch;
@@ -28,9 +30,13 @@ pub mod writer;
 
 pub mod reader;
 
+#[cfg(feature = "kafka")]
+pub mod kafka;
+
 pub use batch::{BatchBuilder, Record, SealedBatch};
 pub use disk::Disk;
 pub use error::LogError;
+pub use kafka_url::{KafkaOptions, KafkaUrl, ReaderKind, SaslMechanism};
 pub use reader::{Batch, LogReader, PartitionReader, Records};
 pub use url::{Codec, DirLogUrl, LogUrl, UrlError};
 pub use watch::LogWatch;
