@@ -82,17 +82,14 @@ mod tests {
         [0, 0, a, b]
     }
 
+    fn marker(key: &[u8]) -> Record<'_> {
+        Record { offset: Offset(0), timestamp: Millis(0), key: Some(key), value: None, oversize: false }
+    }
+
     #[test]
     fn from_the_first_offset_to_the_marker() {
         let transaction = |producer, first| AbortedTransaction { producer, first: Offset(first) };
         let mut aborted = Aborted::new(vec![transaction(7, 40), transaction(8, 12), transaction(7, 10)]);
-        let marker = |key| Record {
-            offset: Offset(0),
-            timestamp: Millis(0),
-            key: Some(key),
-            value: None,
-            oversize: false,
-        };
         assert!(!aborted.holds(&header(0, 10, 7, TRANSACTIONAL)), "before");
         assert!(aborted.holds(&header(10, 2, 7, TRANSACTIONAL)));
         assert!(aborted.holds(&header(12, 2, 8, TRANSACTIONAL)));

@@ -46,8 +46,6 @@ pub(super) struct State {
     pub(super) places: HashMap<NodeId, String>,
     /// The metadata should be read anew.
     pub(super) refresh: bool,
-    /// How often they were.
-    pub(super) refreshed: u64,
     /// The topic is not what it was, or is refused to us.
     fatal: Option<LogError>,
     metadata_trouble: Option<String>,
@@ -159,7 +157,6 @@ impl State {
             feeds: BTreeMap::new(),
             places: HashMap::new(),
             refresh: false,
-            refreshed: 0,
             fatal: None,
             metadata_trouble: None,
             node_trouble: BTreeMap::new(),
@@ -239,7 +236,13 @@ impl State {
     }
 
     /// Takes in a broker's answer for one partition.
-    pub(super) fn deliver(&mut self, ask: &Ask, answer: Answer, ticket: &Arc<Ticket>, now: Instant) -> Outcome {
+    pub(super) fn deliver(
+        &mut self,
+        ask: &Ask,
+        answer: Answer,
+        ticket: &Arc<Ticket>,
+        now: Instant,
+    ) -> Outcome {
         let Some(part) = self.parts.get_mut(ask.partition.0 as usize) else { return Outcome::Nothing };
         if answer.code != 0 && answer.code != OFFSET_OUT_OF_RANGE {
             return self.refused(ask, answer.code, now);
@@ -320,6 +323,8 @@ impl State {
             feed.check = false;
             return Outcome::Nothing;
         }
+        // An earlier epoch in the place of the one that was read: the records before the place are others now.
+        let end = if epoch < check.epoch { end.min(Offset(check.position.0.saturating_sub(1))) } else { end };
         self.cut(check.feed, end)
     }
 
@@ -339,7 +344,10 @@ impl State {
         }
         feed.must_check();
         if let Some(part) = self.parts.get_mut(ask.partition.0 as usize) {
-            part.pause(now, format!("partition {} has no offset {} at the moment", ask.partition, ask.position));
+            part.pause(
+                now,
+                format!("partition {} has no offset {} at the moment", ask.partition, ask.position),
+            );
         }
         Outcome::Nothing
     }
@@ -349,7 +357,7 @@ impl State {
     fn cut(&mut self, id: FeedId, end: Offset) -> Outcome {
         let Some(feed) = self.feeds.get_mut(&id) else { return Outcome::Nothing };
         feed.roll_back(end);
-        if feed.position > end || feed.queue.is_empty() && feed.epoch < 0 && feed.position == end {
+        if feed.position > end {
             let (log, partition, wanted) = (log_named(&self.topic), feed.partition, feed.position);
             feed.fail_at_once(LogError::Truncated { log, partition, wanted, end });
         }
@@ -375,6 +383,18 @@ impl State {
             if leader.is_some_and(|leader| leader.node == node) {
                 feed.must_check();
             }
+        }
+    }
+
+    pub(super) fn node_silent(&mut self, node: NodeId, why: &LogError) {
+        self.node_trouble.insert(node, why.to_string());
+        self.refresh = true;
+    }
+
+    /// Takes in last stable offsets that were asked for.
+    pub(super) fn learn_stable(&mut self, ends: &[Offset]) {
+        for (part, end) in self.parts.iter_mut().zip(ends) {
+            part.stable = part.stable.max(*end);
         }
     }
 
@@ -412,7 +432,7 @@ impl State {
             }
         }
         self.places = places;
-        (self.refresh, self.refreshed, self.metadata_trouble) = (false, self.refreshed + 1, None);
+        self.metadata_trouble = None;
         let leads = |node: &NodeId| self.parts.iter().any(|p| p.leader.is_some_and(|l| l.node == *node));
         self.node_trouble.retain(|node, _| leads(node));
     }
