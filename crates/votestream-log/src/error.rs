@@ -245,7 +245,7 @@ pub enum LogError {
     },
     /// The topic has another partition count than before, or than asked for.
     #[error(
-        "Kafka topic \"{topic}\" has {now} partitions, not {was}; voters lie in other partitions then: name another topic, or route it with --route"
+        "Kafka topic \"{topic}\" has {now} partitions, not {was}; a voter belongs to one partition of a fixed number: name a topic with as many, or recount this one --from-scratch"
     )]
     Repartitioned {
         /// Its name.

@@ -36,6 +36,10 @@ pub mod kafka;
 pub use batch::{BatchBuilder, Record, SealedBatch};
 pub use disk::Disk;
 pub use error::LogError;
+#[cfg(feature = "kafka")]
+pub use kafka::admin::{
+    BrokerFacts, KafkaFacts, PartitionFacts, PartitionOffsets, TopicConfig, create_topic, describe,
+};
 pub use kafka_url::{KafkaOptions, KafkaUrl, ReaderKind, SaslMechanism};
 pub use reader::{Batch, LogReader, PartitionReader, Records};
 pub use url::{Codec, DirLogUrl, LogUrl, UrlError};

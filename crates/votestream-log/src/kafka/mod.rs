@@ -22,6 +22,8 @@ pub(crate) mod connection;
 
 pub(crate) mod client;
 
+pub(crate) mod offsets;
+
 pub mod admin;
 
 pub(crate) mod fetch;
