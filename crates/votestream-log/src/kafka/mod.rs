@@ -26,6 +26,15 @@ pub(crate) mod offsets;
 
 pub mod admin;
 
+pub(crate) mod librdkafka;
+
+mod batch_queue;
+
+pub mod raw;
+
+pub mod group;
+
+pub mod publish;
 pub(crate) mod fetch;
 
 /// A broker's number in its cluster.
