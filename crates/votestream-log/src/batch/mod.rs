@@ -14,11 +14,16 @@ mod encode;
 
 mod decode;
 
+#[cfg(feature = "kafka")]
+mod raw;
+
 mod lz4;
 
 pub use build::{BatchBuilder, SealedBatch};
 pub use decode::{BatchDecoder, FirstRecord, Record, RecordBatch, Records};
 pub use encode::{BatchEncoder, Place, Stamp};
+#[cfg(feature = "kafka")]
+pub(crate) use raw::RawRecords;
 pub use header::{BatchHeader, HEADER_BYTES};
 
 use crate::url::Codec;

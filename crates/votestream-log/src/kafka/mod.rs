@@ -24,6 +24,8 @@ pub(crate) mod client;
 
 pub mod admin;
 
+pub mod produce;
+
 /// A broker's number in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(pub(crate) i32);
