@@ -95,11 +95,27 @@ pub enum LogError {
         /// What is wrong there.
         what: String,
     },
+    /// A batch that a broker sent is not what a producer can have written, or cannot be read.
+    #[error(
+        "topic \"{topic}\", partition {partition}: the batch at offset {offset} cannot be read: {what}; compare it on the brokers with kafka-dump-log"
+    )]
+    CorruptTopic {
+        /// The topic's name.
+        topic: String,
+        /// The partition.
+        partition: PartitionId,
+        /// The batch's first offset.
+        offset: Offset,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The log ends before a place that a reader has been at, or knows of.
-    #[error("partition {partition} of the vote log at \"{}\" ends at offset {end}, before {wanted}: it was cut or made anew; restore it, or recount --from-scratch", path.display())]
+    #[error(
+        "partition {partition} of {log} ends at offset {end}, before {wanted}: it was cut or made anew; restore it, or recount --from-scratch"
+    )]
     Truncated {
-        /// The log's directory.
-        path: PathBuf,
+        /// Which log, as words: `the vote log at "…"` or `topic "…"`.
+        log: String,
         /// The partition.
         partition: PartitionId,
         /// The offset asked for.
@@ -133,10 +149,12 @@ pub enum LogError {
     #[error("a thread of the vote log's writer panicked; what it was doing is said above")]
     Panicked,
     /// The offset asked for is older than the log.
-    #[error("partition {partition} of the vote log at \"{}\" starts at offset {start}, after {wanted}; restore its first segments", path.display())]
+    #[error(
+        "partition {partition} of {log} starts at offset {start}, after {wanted}: its beginning is gone; restore it, or recount --from-scratch"
+    )]
     BeforeStart {
-        /// The log's directory.
-        path: PathBuf,
+        /// Which log, as words: `the vote log at "…"` or `topic "…"`.
+        log: String,
         /// The partition.
         partition: PartitionId,
         /// The offset asked for.
@@ -227,7 +245,7 @@ pub enum LogError {
     },
     /// The topic has another partition count than before, or than asked for.
     #[error(
-        "Kafka topic \"{topic}\" has {now} partitions, not {was}; voters lie in other partitions then: name another topic, or route it with --route"
+        "Kafka topic \"{topic}\" has {now} partitions, not {was}; a voter belongs to one partition of a fixed number: name a topic with as many, or recount this one --from-scratch"
     )]
     Repartitioned {
         /// Its name.
@@ -290,6 +308,11 @@ pub enum LogError {
         /// Asking again later may help.
         transient: bool,
     },
+}
+
+/// A directory log's name in errors.
+pub(crate) fn log_at(root: &Path) -> String {
+    format!("the vote log at \"{}\"", root.display())
 }
 
 impl LogError {

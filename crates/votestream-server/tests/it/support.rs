@@ -182,7 +182,7 @@ impl Town {
                 for record in batch.records() {
                     let record = record.unwrap();
                     let (offset, timestamp, value) = (record.offset, record.timestamp, record.value);
-                    let record = Record { offset, timestamp, value, oversize: record.oversize };
+                    let record = Record { offset, timestamp, key: None, value, oversize: record.oversize };
                     count.set_clock(timestamp);
                     count.record(&mut parser, &record).unwrap();
                 }
