@@ -256,13 +256,17 @@ pub enum LogError {
         now: u32,
     },
     /// A source is produced twice at once.
-    #[error("another run of this source is producing to Kafka topic \"{topic}\"; let one of the two do it: it goes on where the log leaves off")]
+    #[error(
+        "another run of this source is producing to Kafka topic \"{topic}\"; let one of the two do it: it goes on where the log leaves off"
+    )]
     OtherRun {
         /// The topic.
         topic: String,
     },
     /// Closing, or a request to stop, came before the brokers had taken all.
-    #[error("Kafka topic \"{topic}\" has not acknowledged {records} records in {batches} batches in time; they may or may not be in it: start again, a source goes on where the log leaves off")]
+    #[error(
+        "Kafka topic \"{topic}\" has not acknowledged {records} records in {batches} batches in time; they may or may not be in it: start again, a source goes on where the log leaves off"
+    )]
     NotAcknowledged {
         /// The topic.
         topic: String,
@@ -272,7 +276,9 @@ pub enum LogError {
         records: u64,
     },
     /// A broker has lost what it had acknowledged.
-    #[error("Kafka has lost records of partition {partition} of topic \"{topic}\" that it had acknowledged (an unclean leader election?); restore them, or produce again into a new topic")]
+    #[error(
+        "Kafka has lost records of partition {partition} of topic \"{topic}\" that it had acknowledged (an unclean leader election?); restore them, or produce again into a new topic"
+    )]
     AcknowledgedLost {
         /// The topic.
         topic: String,
@@ -280,7 +286,9 @@ pub enum LogError {
         partition: u32,
     },
     /// One record alone is too large.
-    #[error("Kafka topic \"{topic}\" takes no batch of {bytes} bytes, though it holds one record; raise the topic's max.message.bytes")]
+    #[error(
+        "Kafka topic \"{topic}\" takes no batch of {bytes} bytes, though it holds one record; raise the topic's max.message.bytes"
+    )]
     MessageTooLarge {
         /// The topic.
         topic: String,

@@ -313,7 +313,12 @@ impl SealedBatch {
 
     /// A batch of records that are laid out already, without a mark.
     #[cfg(feature = "kafka")]
-    pub(super) fn of_raw(buffer: Vec<u8>, records: u32, base_timestamp: Millis, max_timestamp: Millis) -> Self {
+    pub(super) fn of_raw(
+        buffer: Vec<u8>,
+        records: u32,
+        base_timestamp: Millis,
+        max_timestamp: Millis,
+    ) -> Self {
         let pool = Arc::default();
         Self { buffer, start: 0, mark_at: None, records, base_timestamp, max_timestamp, source: None, pool }
     }

@@ -93,7 +93,12 @@ mod tests {
             let key = (n % 3 > 0).then(|| n.to_string());
             let value = vec![b'v'; (n % 90) as usize];
             let time = Millis(1_000 + n * n % 700);
-            builder.push_keyed(time, key.as_deref().map(str::as_bytes), &value, (n % 50 == 0).then_some(99_999));
+            builder.push_keyed(
+                time,
+                key.as_deref().map(str::as_bytes),
+                &value,
+                (n % 50 == 0).then_some(99_999),
+            );
         }
         let source = Some((SourceId(4), 700));
         let mut encoder = BatchEncoder::new(Codec::Lz4).unwrap();

@@ -1,6 +1,9 @@
 //! Many messages of librdkafka at once: `rd_kafka_consume_batch_queue`, which the safe bindings lack and which costs half of what polling
 //! message by message does. The only unsafe code of the house; what is borrowed from librdkafka never outlives the call that borrowed it.
-#![expect(unsafe_code, reason = "librdkafka's batch interface has no safe binding; every block says why it holds")]
+#![expect(
+    unsafe_code,
+    reason = "librdkafka's batch interface has no safe binding; every block says why it holds"
+)]
 
 use rdkafka::bindings::{
     rd_kafka_consume_batch_queue, rd_kafka_message_destroy, rd_kafka_message_t, rd_kafka_message_timestamp,

@@ -36,8 +36,8 @@ pub mod raw;
 
 pub mod group;
 
-pub mod publish;
 pub(crate) mod fetch;
+pub mod publish;
 
 /// A broker's number in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -36,7 +36,9 @@ pub fn consume_all(url: &KafkaUrl) -> Result<(u64, Duration), LogError> {
     for (partition, (start, end)) in starts.iter().zip(&ends).enumerate() {
         left.push(end.0.saturating_sub(start.0));
         if start < end {
-            places.add_partition_offset(&url.topic, partition as i32, At::Offset(start.0 as i64)).map_err(failed)?;
+            places
+                .add_partition_offset(&url.topic, partition as i32, At::Offset(start.0 as i64))
+                .map_err(failed)?;
         }
     }
     let began = Instant::now();

@@ -303,7 +303,10 @@ mod tests {
         lane.done(0, at(0));
         assert_eq!(lane.take_done().len(), 2);
         assert_eq!(lane.end, Offset(20));
-        assert_eq!((send(&mut lane, NODE), send(&mut lane, NODE), send(&mut lane, NODE)), (Some(5), Some(6), None));
+        assert_eq!(
+            (send(&mut lane, NODE), send(&mut lane, NODE), send(&mut lane, NODE)),
+            (Some(5), Some(6), None)
+        );
     }
 
     #[test]

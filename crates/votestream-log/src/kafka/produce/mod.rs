@@ -328,16 +328,26 @@ fn batch_error(topic: &str, place: &str, code: i16, detail: Option<&str>) -> Log
         Some(E::InvalidTimestamp) => {
             "the topic takes no records of that time: see its message.timestamp.before.max.ms and message.timestamp.after.max.ms"
         }
-        Some(E::InvalidRecord) => "the topic takes no such records (a compacted one wants keys): write to another",
+        Some(E::InvalidRecord) => {
+            "the topic takes no such records (a compacted one wants keys): write to another"
+        }
         Some(E::UnsupportedCompressionType) => "the broker does not know this codec: choose codec=lz4",
         Some(E::PolicyViolation) => "a policy of the cluster refuses it: ask who runs it",
         Some(E::InvalidProducerEpoch | E::ProducerFenced) => "another producer took over; start it again",
         Some(E::UnknownProducerId) => {
             "the broker no longer knows this producer, so a batch might be written twice: start it again"
         }
-        _ => return LogError::Kafka {
-            place, doing, code, name, detail, transient, next: "see the broker's log, and the topic's configuration",
-        },
+        _ => {
+            return LogError::Kafka {
+                place,
+                doing,
+                code,
+                name,
+                detail,
+                transient,
+                next: "see the broker's log, and the topic's configuration",
+            };
+        }
     };
     tracing::debug!(topic, code, "batch refused for good");
     LogError::Kafka { place, doing, code, name, detail, next, transient }

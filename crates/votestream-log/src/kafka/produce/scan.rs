@@ -94,7 +94,10 @@ fn read(
         let next = walk(&bytes, at..range.end, source, &mut decoder, &mut found);
         if next <= at {
             let place = connection.place().to_owned();
-            return Err(LogError::Garbled { place, what: format!("no batch at offset {at} of partition {partition}") });
+            return Err(LogError::Garbled {
+                place,
+                what: format!("no batch at offset {at} of partition {partition}"),
+            });
         }
         at = next;
     }
@@ -183,7 +186,8 @@ fn fetch(
     }
     let told = answer.responses.into_iter().next().and_then(|topic| topic.partitions.into_iter().next());
     let Some(told) = told else {
-        let (place, what) = (connection.place().to_owned(), "an answer to Fetch without the partition".to_owned());
+        let (place, what) =
+            (connection.place().to_owned(), "an answer to Fetch without the partition".to_owned());
         return Err(LogError::Garbled { place, what });
     };
     match told.error_code {

@@ -190,7 +190,9 @@ impl Sender {
         let now = Instant::now();
         let in_transactions = state.transaction.gate != Gate::Free;
         let Some(lane) = state.lanes.get_mut(partition) else { return Ok(()) };
-        let Some(parcel) = lane.parcels.iter().find(|parcel| parcel.sequence == sequence) else { return Ok(()) };
+        let Some(parcel) = lane.parcels.iter().find(|parcel| parcel.sequence == sequence) else {
+            return Ok(());
+        };
         let (code, records) = (told.error_code, parcel.records);
         match E::try_from_code(code) {
             None => {
@@ -209,8 +211,12 @@ impl Sender {
                 self.split(state, partition, sequence)?;
             }
             Some(
-                E::InvalidProducerEpoch | E::ProducerFenced | E::InvalidTxnState | E::UnknownProducerId
-                | E::InvalidProducerIdMapping | E::TransactionAbortable,
+                E::InvalidProducerEpoch
+                | E::ProducerFenced
+                | E::InvalidTxnState
+                | E::UnknownProducerId
+                | E::InvalidProducerIdMapping
+                | E::TransactionAbortable,
             ) if in_transactions => {
                 lane.failed(sequence, now);
                 state.transaction.gate = Gate::Shut;
@@ -308,7 +314,11 @@ fn collect(state: &mut State, node: NodeId) -> Vec<Load> {
         loads.push(Load { partition, sequence: parcel.sequence, bytes: parcel.bytes.clone() });
         lane.sent(at, node, transaction.gate != Gate::Free);
     }
-    debug_assert!(lanes.iter().all(|lane| lane.parcels.iter().all(|p| p.stage != Stage::UnderWay || lane.is_under_way())));
+    debug_assert!(
+        lanes
+            .iter()
+            .all(|lane| lane.parcels.iter().all(|p| p.stage != Stage::UnderWay || lane.is_under_way()))
+    );
     loads
 }
 

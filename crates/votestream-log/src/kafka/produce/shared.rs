@@ -118,12 +118,7 @@ pub(super) struct Job {
 }
 
 impl Shared {
-    pub(super) fn new(
-        topic: String,
-        watch: LogWatch,
-        leaders: Vec<Option<NodeId>>,
-        identity: Stamp,
-    ) -> Self {
+    pub(super) fn new(topic: String, watch: LogWatch, leaders: Vec<Option<NodeId>>, identity: Stamp) -> Self {
         let lanes: Vec<_> = watch.ends().into_iter().map(Lane::new).collect();
         let state = State {
             queue: VecDeque::new(),

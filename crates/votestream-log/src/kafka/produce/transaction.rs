@@ -19,7 +19,8 @@ use crate::kafka::request::Request;
 use kafka_protocol::ResponseError as E;
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::{
-    AddPartitionsToTxnRequest, DescribeTransactionsRequest, EndTxnRequest, InitProducerIdRequest, TransactionalId,
+    AddPartitionsToTxnRequest, DescribeTransactionsRequest, EndTxnRequest, InitProducerIdRequest,
+    TransactionalId,
 };
 use kafka_protocol::protocol::StrBytes;
 use std::sync::{Arc, PoisonError};
@@ -54,12 +55,7 @@ enum Fate {
 }
 
 impl Committer {
-    pub(super) fn new(
-        shared: &Arc<Shared>,
-        cluster: &Arc<Cluster>,
-        source: SourceId,
-        log_id: LogId,
-    ) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, cluster: &Arc<Cluster>, source: SourceId, log_id: LogId) -> Self {
         let id = format!("votestream-source-{log_id}-{:016x}", source.0).into();
         Self { shared: Arc::clone(shared), cluster: Arc::clone(cluster), coordinator: None, source, id }
     }
@@ -153,11 +149,14 @@ impl Committer {
             .with_v3_and_below_transactional_id(self.transactional_id())
             .with_v3_and_below_producer_id(stamp.producer_id.into())
             .with_v3_and_below_producer_epoch(stamp.producer_epoch)
-            .with_v3_and_below_topics(vec![AddPartitionsToTxnTopic::default().with_name(name).with_partitions(partitions)]);
+            .with_v3_and_below_topics(vec![
+                AddPartitionsToTxnTopic::default().with_name(name).with_partitions(partitions),
+            ]);
         let mut pause = MARKERS_WAIT.0;
         loop {
             let answer = self.ask(&request)?;
-            let codes = answer.results_by_topic_v3_and_below.iter().flat_map(|topic| &topic.results_by_partition);
+            let codes =
+                answer.results_by_topic_v3_and_below.iter().flat_map(|topic| &topic.results_by_partition);
             // One that was not tried says nothing; the one that failed does.
             let failed = codes.map(|told| told.partition_error_code).filter(|code| *code != 0);
             let code = failed.max_by_key(|code| *code != E::OperationNotAttempted.code());
@@ -217,8 +216,12 @@ impl Committer {
         let unsure = matches!(
             E::try_from_code(code),
             Some(
-                E::InvalidProducerEpoch | E::ProducerFenced | E::InvalidTxnState | E::InvalidProducerIdMapping
-                    | E::UnknownProducerId | E::TransactionAbortable
+                E::InvalidProducerEpoch
+                    | E::ProducerFenced
+                    | E::InvalidTxnState
+                    | E::InvalidProducerIdMapping
+                    | E::UnknownProducerId
+                    | E::TransactionAbortable
             )
         );
         if !unsure {
@@ -251,7 +254,11 @@ impl Committer {
             return Err(LogError::OtherRun { topic });
         }
         let why = broken.map_or_else(String::new, |error| error.to_string());
-        tracing::warn!(topic = self.shared.topic, why, "the transaction took too long and was ended by the brokers; going on after it");
+        tracing::warn!(
+            topic = self.shared.topic,
+            why,
+            "the transaction took too long and was ended by the brokers; going on after it"
+        );
         let identity = self.init()?;
         let last = scan::last_indexes(&self.cluster, self.source)?;
         let mut state = self.shared.lock();
@@ -273,7 +280,8 @@ impl Committer {
     /// Whether another run has taken over since. A transaction that took too long was aborted under the next epoch, by the coordinator
     /// itself; another run's beginning raises the epoch and leaves none to be aborted, or raises it twice.
     fn is_fenced(&mut self, stamp: Stamp) -> Result<bool, LogError> {
-        let request = DescribeTransactionsRequest::default().with_transactional_ids(vec![self.transactional_id()]);
+        let request =
+            DescribeTransactionsRequest::default().with_transactional_ids(vec![self.transactional_id()]);
         let answer = match self.ask(&request) {
             Ok(answer) => answer,
             // Before Kafka 3.0 nobody tells: better to stop than to fence a run that is at work.
@@ -289,9 +297,15 @@ impl Committer {
                 return Err(refused(place, "DescribeTransactions", told.error_code, None));
             }
         }
-        let aborted = matches!(&*told.transaction_state, "PrepareAbort" | "CompleteAbort" | "PrepareEpochFence");
+        let aborted =
+            matches!(&*told.transaction_state, "PrepareAbort" | "CompleteAbort" | "PrepareEpochFence");
         let raised = told.producer_epoch.checked_sub(stamp.producer_epoch);
-        tracing::debug!(state = &*told.transaction_state, epoch = told.producer_epoch, ours = stamp.producer_epoch, "transaction looked up");
+        tracing::debug!(
+            state = &*told.transaction_state,
+            epoch = told.producer_epoch,
+            ours = stamp.producer_epoch,
+            "transaction looked up"
+        );
         let same = told.producer_id.0 == stamp.producer_id;
         Ok(!same || !(raised == Some(0) || raised == Some(1) && aborted))
     }
