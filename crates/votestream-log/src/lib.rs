@@ -73,3 +73,17 @@ pub const FAIL_POINTS: &[&str] = &[
     "log-roll-synced-file",
     "log-roll-synced-dir",
 ];
+
+/// The same for a Kafka topic that is written.
+#[cfg(feature = "kafka")]
+pub const KAFKA_FAIL_POINTS: &[&str] = &[
+    "kafka-source-fenced",
+    "kafka-source-read",
+    "kafka-transaction-begun",
+    "kafka-produce-before-send",
+    "kafka-produce-sent",
+    "kafka-produce-answered",
+    "kafka-transaction-before-commit",
+    "kafka-transaction-committed",
+    "kafka-transaction-acknowledged",
+];

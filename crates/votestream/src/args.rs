@@ -208,15 +208,53 @@ pub struct Simulate {
     /// Extra records on top, as rates: duplicates=0.01,invalid=0.001,changed=0.001,torn=0.0001
     #[arg(long, value_name = "KIND=RATE,…", help_heading = "Simulation")]
     pub faults: Option<String>,
-    /// A log (dir:PATH), or - for NDJSON on standard output
+    /// A log (dir:PATH or kafka://HOST:PORT/TOPIC), or - for NDJSON on standard output
     #[arg(long, value_name = "LOG-URL|-", default_value = "-")]
     pub to: String,
+    /// Create the Kafka topic where there is none, such as partitions=4,replication=3
+    #[arg(long, value_name = "partitions=N,replication=N")]
+    pub create_topic: Option<CreateTopic>,
     /// Write the right answer here, in the JSON shape of results
     #[arg(long, value_name = "FILE")]
     pub expected: Option<PathBuf>,
     /// Which election.
     #[command(flatten)]
     pub election: ElectionArgs,
+}
+
+/// How a topic is to be made where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreateTopic {
+    /// Its partitions.
+    pub partitions: u32,
+    /// On how many brokers each is kept; −1: as the cluster is configured.
+    pub replication: i16,
+}
+
+impl std::str::FromStr for CreateTopic {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (mut partitions, mut replication) = (None, None);
+        for part in text.split(',') {
+            match part.split_once('=') {
+                Some(("partitions", n)) if partitions.is_none() => {
+                    partitions = n.parse().ok().filter(|n| *n > 0)
+                }
+                Some(("replication", n)) if replication.is_none() => {
+                    replication = Some(
+                        n.parse()
+                            .ok()
+                            .filter(|n| *n > 0)
+                            .ok_or("replication must be a whole number from 1")?,
+                    );
+                }
+                _ => return Err(format!("'{part}' is not understood; write partitions=N,replication=N")),
+            }
+        }
+        let partitions = partitions.ok_or("partitions must be given, a whole number from 1")?;
+        Ok(Self { partitions, replication: replication.unwrap_or(-1) })
+    }
 }
 
 /// Serve generated votes.
@@ -240,9 +278,12 @@ pub struct Ingest {
     /// An event stream to follow, such as http://127.0.0.1:5000/api/stream_votes
     #[arg(long, value_name = "URL")]
     pub from: Option<String>,
-    /// The log to append to: dir:PATH[?codec=lz4|zstd&partitions=4]
+    /// The log to append to: dir:PATH[?codec=lz4|zstd&partitions=4] or kafka://HOST:PORT/TOPIC[?codec=lz4|zstd|none]
     #[arg(long, value_name = "LOG-URL", env = "VOTESTREAM_LOG")]
     pub log: String,
+    /// Create the Kafka topic where there is none, such as partitions=4,replication=3
+    #[arg(long, value_name = "partitions=N,replication=N")]
+    pub create_topic: Option<CreateTopic>,
     /// Form of the input, instead of telling it from its first bytes
     #[arg(long, value_name = "FORM", value_parser = ["ndjson", "array", "sse", "csv"])]
     pub format: Option<String>,

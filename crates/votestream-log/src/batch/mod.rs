@@ -14,6 +14,9 @@ mod encode;
 
 mod decode;
 
+#[cfg(feature = "kafka")]
+mod raw;
+
 mod lz4;
 
 #[cfg(feature = "kafka")]
@@ -23,6 +26,8 @@ pub use build::{BatchBuilder, SealedBatch};
 pub use decode::{BatchDecoder, FirstRecord, Record, RecordBatch, Records};
 pub use encode::{BatchEncoder, Place, Stamp};
 pub use header::{BatchHeader, HEADER_BYTES};
+#[cfg(feature = "kafka")]
+pub(crate) use raw::RawRecords;
 
 use crate::url::Codec;
 

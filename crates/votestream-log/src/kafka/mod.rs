@@ -26,6 +26,8 @@ pub(crate) mod offsets;
 
 pub mod admin;
 
+pub mod produce;
+
 pub(crate) mod librdkafka;
 
 mod batch_queue;
