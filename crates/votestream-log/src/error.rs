@@ -241,6 +241,16 @@ pub enum LogError {
         /// As it is.
         now: u32,
     },
+    /// A topic that is there but cannot be used as asked.
+    #[error("\"{place}\" cannot be used so: {what}; {next}")]
+    Unfit {
+        /// The topic's place.
+        place: String,
+        /// Why.
+        what: String,
+        /// What to do.
+        next: &'static str,
+    },
     /// A broker answered with an error code.
     #[error("Kafka answered {name} ({code}) to {doing} at \"{place}\"{detail}; {next}")]
     Kafka {

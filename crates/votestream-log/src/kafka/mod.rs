@@ -30,6 +30,8 @@ pub mod group;
 
 pub mod publish;
 
+pub mod route;
+
 
 /// A broker's number in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
