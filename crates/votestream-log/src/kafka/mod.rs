@@ -22,8 +22,11 @@ pub(crate) mod connection;
 
 pub(crate) mod client;
 
+pub(crate) mod offsets;
+
 pub mod admin;
 
+<<<<<<< HEAD
 pub(crate) mod librdkafka;
 
 pub mod group;
@@ -32,6 +35,9 @@ pub mod publish;
 
 pub mod route;
 
+=======
+pub(crate) mod fetch;
+>>>>>>> fetch
 
 /// A broker's number in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
