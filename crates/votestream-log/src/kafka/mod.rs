@@ -26,7 +26,6 @@ pub(crate) mod offsets;
 
 pub mod admin;
 
-<<<<<<< HEAD
 pub(crate) mod librdkafka;
 
 pub mod group;
@@ -35,9 +34,7 @@ pub mod publish;
 
 pub mod route;
 
-=======
 pub(crate) mod fetch;
->>>>>>> fetch
 
 /// A broker's number in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
