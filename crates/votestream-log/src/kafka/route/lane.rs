@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use votestream_election::framing::STUB_BYTES;
+use votestream_election::framing::{RECORD_BYTES_MAX, STUB_BYTES};
 use votestream_election::partitioner::murmur2_partition;
 use votestream_election::{LogId, Offset, PartitionId};
 
@@ -350,8 +350,8 @@ impl Lane {
         voter_of: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>,
     ) -> Result<(), KafkaError> {
         self.begin()?;
-        let value = record.value.unwrap_or_default();
-        let voter = if record.oversize { None } else { record.value.and_then(voter_of) };
+        let (value, oversize) = (record.value.unwrap_or_default(), record.oversize);
+        let voter = if oversize { None } else { record.value.and_then(voter_of) };
         let partition = match &voter {
             Some(voter) => murmur2_partition(voter, site.copy.partitions),
             None => self.partition,
@@ -362,9 +362,10 @@ impl Lane {
         let mut headers =
             OwnedHeaders::new_with_capacity(2).insert(Header { key: ROUTED_KEY, value: Some(&place) });
         let mut kept = value;
-        if record.oversize {
-            kept = &value[..value.len().min(STUB_BYTES)];
-            let length = (value.len() as u64).to_be_bytes();
+        if oversize {
+            kept = value.get(..STUB_BYTES).unwrap_or(value);
+            // How long it was is not told any more; what counts is that it was too long.
+            let length = (RECORD_BYTES_MAX as u64 + 1).to_be_bytes();
             headers = headers.insert(Header { key: length_key(), value: Some(&length) });
         }
         let mut record = BaseRecord {
@@ -388,7 +389,7 @@ impl Lane {
         }
         self.held.records += 1;
         self.held.voterless += u64::from(voter.is_none());
-        self.held.too_large += u64::from(kept.len() < value.len());
+        self.held.too_large += u64::from(oversize);
         let key_bytes = voter.as_ref().map_or(0, Vec::len);
         self.held.bytes += (kept.len() + key_bytes) as u64 + RECORD_OVERHEAD_BYTES;
         Ok(())
