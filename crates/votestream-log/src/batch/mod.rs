@@ -47,7 +47,7 @@ const MARK_BYTES: usize = 12;
 /// First record's header: the source (u64, big-endian) and its index (u64, big-endian) of the batch's last record.
 const SOURCE_KEY: &[u8; 17] = b"votestream.source";
 /// Any record's header: the bytes (u64, big-endian) of a line that was over the bound, of which the value is the kept start.
-const LENGTH_KEY: &[u8; 17] = b"votestream.length";
+pub(crate) const LENGTH_KEY: &[u8; 17] = b"votestream.length";
 
 /// Why bytes are no batch, or none that can be read. The place is added by whoever knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

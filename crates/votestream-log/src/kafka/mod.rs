@@ -36,8 +36,11 @@ pub mod raw;
 
 pub mod group;
 
-pub(crate) mod fetch;
 pub mod publish;
+
+pub mod route;
+
+pub(crate) mod fetch;
 
 /// A broker's number in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
