@@ -40,7 +40,8 @@ impl Member {
                 let Some((_, line)) = line.split_once(MEMBER_LINE) else { continue };
                 let mut words = line.split_whitespace().map(|word| word.parse::<u64>().unwrap());
                 let generation = words.next().unwrap();
-                *tell.lock().unwrap() = (generation, words.map(|word| u32::try_from(word).unwrap()).collect());
+                *tell.lock().unwrap() =
+                    (generation, words.map(|word| u32::try_from(word).unwrap()).collect());
             }
         });
         Self { child, stdin, seen }
@@ -93,4 +94,3 @@ pub fn member() -> Option<()> {
     group.leave();
     Some(())
 }
-

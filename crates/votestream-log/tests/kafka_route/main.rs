@@ -16,7 +16,8 @@ use topic::{Copied, Sent, read_copy, scatter, voter_of};
 use votestream_election::Offset;
 use votestream_election::partitioner::murmur2_partition;
 use votestream_log::{
-    KafkaUrl, LogError, LogReader, LogUrl, RouteOptions, RouteSummary, copy_of, create_copy, create_topic, route,
+    KafkaUrl, LogError, LogReader, LogUrl, RouteOptions, RouteSummary, copy_of, create_copy, create_topic,
+    route,
 };
 
 const SESSION_MS: u32 = 6_000;
@@ -145,7 +146,10 @@ fn a_router_stopped_in_the_middle_is_replaced_and_fenced_when_it_wakes() {
     let done = run(&url, UNTIL_END).unwrap();
     assert!(done.complete && done.routed > 0, "{done:?}");
     frozen.signal("CONT");
-    sent.extend(topic::send(&url, (0..1000).map(|id| (id % PARTITIONS, 5, Some(format!("{{\"id\":{id}}}").into_bytes())))));
+    sent.extend(topic::send(
+        &url,
+        (0..1000).map(|id| (id % PARTITIONS, 5, Some(format!("{{\"id\":{id}}}").into_bytes()))),
+    ));
     assert!(run(&url, UNTIL_END).unwrap().complete, "beside the woken one");
     check(&url, &sent);
     drop(frozen);

@@ -150,11 +150,9 @@ fn admin(url: &KafkaUrl) -> AdminClient<DefaultClientContext> {
 
 fn wait<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
-    eventually("the brokers answer", || {
-        match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(output) => Some(output),
-            Poll::Pending => None,
-        }
+    eventually("the brokers answer", || match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
     })
 }
 

@@ -63,13 +63,15 @@ impl Copy {
             if let Some(start) = starts.iter().find(|start| start.0 > 0)
                 && !begun
             {
-                let what = format!("the topic's first records are gone: a partition starts at offset {start}");
+                let what =
+                    format!("the topic's first records are gone: a partition starts at offset {start}");
                 return Err(unfit(what, "route what is left with --from-log-start"));
             }
         }
         let client = match there {
             Err(LogError::NoSuchTopic { .. }) => {
-                let replicas = Client::connect(url)?.partition(PartitionId(0)).map(|found| found.replicas.len());
+                let replicas =
+                    Client::connect(url)?.partition(PartitionId(0)).map(|found| found.replicas.len());
                 let replication = replicas.and_then(|count| i32::try_from(count).ok());
                 librdkafka::create_topic(&copy, source.partitions(), replication, &PROPERTIES)?;
                 connect_made(&copy)?

@@ -148,7 +148,11 @@ pub(super) enum Begin {
 
 impl Site {
     /// How far a partition is routed; `None`: nothing of it is known to be.
-    pub(super) fn committed(&self, partition: PartitionId, wait: Duration) -> Result<Option<Offset>, KafkaError> {
+    pub(super) fn committed(
+        &self,
+        partition: PartitionId,
+        wait: Duration,
+    ) -> Result<Option<Offset>, KafkaError> {
         let told = self.group.committed(partition, wait)?;
         // A position that was committed for another copy, which is gone, says nothing about this one.
         Ok(told.filter(|told| told.metadata == self.copy.id.to_string()).map(|told| told.offset))
@@ -233,7 +237,8 @@ impl Lane {
         bound: Option<Offset>,
         voter_of: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>,
     ) -> Result<bool, LogError> {
-        if self.phase != Phase::Reading || self.is_full() || bound.is_some_and(|bound| self.position >= bound) {
+        if self.phase != Phase::Reading || self.is_full() || bound.is_some_and(|bound| self.position >= bound)
+        {
             return Ok(false);
         }
         let Some(mut reader) = self.reader.take() else { return Ok(false) };
@@ -287,7 +292,10 @@ impl Lane {
             return self.committed.is_none_or(|committed| at_end && self.position > committed);
         };
         let age = now.duration_since(begun);
-        at_end || self.is_full() || age >= TRANSACTION_AGE_MAX || (self.drained && age >= TRANSACTION_AGE_IDLE)
+        at_end
+            || self.is_full()
+            || age >= TRANSACTION_AGE_MAX
+            || (self.drained && age >= TRANSACTION_AGE_IDLE)
     }
 
     /// Has the lane's thread commit what is copied, and the position after it.
