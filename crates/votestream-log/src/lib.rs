@@ -8,6 +8,8 @@
 
 pub mod url;
 
+pub mod kafka_url;
+
 pub mod error;
 
 pub mod batch;
@@ -28,9 +30,17 @@ pub mod writer;
 
 pub mod reader;
 
+#[cfg(feature = "kafka")]
+pub mod kafka;
+
 pub use batch::{BatchBuilder, Record, SealedBatch};
 pub use disk::Disk;
 pub use error::LogError;
+#[cfg(feature = "kafka")]
+pub use kafka::group::{Assignment, Group};
+#[cfg(feature = "kafka")]
+pub use kafka::publish::Publisher;
+pub use kafka_url::{KafkaOptions, KafkaUrl, ReaderKind, SaslMechanism};
 pub use reader::{Batch, LogReader, PartitionReader, Records};
 pub use url::{Codec, DirLogUrl, LogUrl, UrlError};
 pub use watch::LogWatch;

@@ -135,7 +135,7 @@ fn a_takeover_fences_the_older_worker(site: &Site) {
     let delta = new[0].seal(&[vote(2, 0, 0)]);
     assert_eq!(store.resolve(&election.id, &delta).unwrap(), Resolution::ApplyAgain { epoch: 2 });
     committed(store.flush(&election.id, std::slice::from_ref(&delta), NOW).unwrap());
-    assert_eq!(store.resolve(&election.id, &delta).unwrap(), Resolution::Committed);
+    assert_eq!(store.resolve(&election.id, &delta).unwrap(), Resolution::Committed { epoch: 2 });
     assert_eq!(reload(&store, &election, 0), [1, 2]);
 }
 

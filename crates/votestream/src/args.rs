@@ -263,10 +263,10 @@ pub struct Ingest {
 /// Count a log.
 #[derive(Debug, Args)]
 pub struct Count {
-    /// The log to count: dir:PATH
+    /// The log to count: dir:PATH or kafka://host:port/topic
     #[arg(long, value_name = "LOG-URL", env = "VOTESTREAM_LOG")]
     pub log: String,
-    /// Where results are kept: sqlite:PATH
+    /// Where results are kept: sqlite:PATH or postgres://user@host:port/db
     #[arg(long, value_name = "STORE-URL", env = "VOTESTREAM_STORE")]
     pub store: String,
     /// Stop at the log's end as it is now
@@ -281,6 +281,9 @@ pub struct Count {
     /// Copy a topic that is not keyed by the voter first (Kafka)
     #[arg(long)]
     pub route: bool,
+    /// Publish results by region and candidate to a compacted Kafka topic as they change
+    #[arg(long, value_name = "LOG-URL")]
+    pub publish: Option<String>,
     /// Which engine counts
     #[arg(long, value_name = "ENGINE", value_parser = ["native", "spark"], default_value = "native")]
     pub engine: String,
@@ -295,7 +298,7 @@ pub struct Count {
 /// Serve results.
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where results are kept: sqlite:PATH
+    /// Where results are kept: sqlite:PATH or postgres://user@host:port/db
     #[arg(long, value_name = "STORE-URL", env = "VOTESTREAM_STORE")]
     pub store: String,
     /// The log, to take votes by POST and to show rejected records to those with the token
@@ -315,7 +318,7 @@ pub struct Serve {
 /// Print results.
 #[derive(Debug, Args)]
 pub struct Results {
-    /// Where results are kept: sqlite:PATH
+    /// Where results are kept: sqlite:PATH or postgres://user@host:port/db
     #[arg(long, value_name = "STORE-URL", env = "VOTESTREAM_STORE")]
     pub store: String,
     /// Form of the answer
@@ -366,7 +369,7 @@ pub struct Recount {
 /// An act of the election desk.
 #[derive(Debug, Args)]
 pub struct Desk {
-    /// Where results are kept: sqlite:PATH
+    /// Where results are kept: sqlite:PATH or postgres://user@host:port/db
     #[arg(long, value_name = "STORE-URL", env = "VOTESTREAM_STORE")]
     pub store: String,
     /// Only this region, by code

@@ -18,7 +18,7 @@ mod lz4;
 
 pub use build::{BatchBuilder, SealedBatch};
 pub use decode::{BatchDecoder, FirstRecord, Record, RecordBatch, Records};
-pub use encode::{BatchEncoder, Place};
+pub use encode::{BatchEncoder, Place, Stamp};
 pub use header::{BatchHeader, HEADER_BYTES};
 
 use crate::url::Codec;

@@ -67,14 +67,15 @@ pub fn config(args: &GuardArgs) -> ServerConfig {
     }
 }
 
-/// Finds each record's partition; records without a voter that can be read are dealt out in turn.
+/// Finds each record's partition and key; records without a voter that can be read are dealt out in turn.
 pub fn partition_of(election: &Election, partitions: u32) -> PartitionOf {
     let router = Mutex::new((Router::new(election, partitions), 0_u64));
     Arc::new(move |value: &[u8]| {
         let mut router = router.lock().unwrap_or_else(PoisonError::into_inner);
         let (router, index) = &mut *router;
         *index = index.wrapping_add(1);
-        router.route(*index, value, now(), false).0
+        let (partition, _) = router.route(*index, value, now(), false);
+        (partition, router.key().map(<[u8]>::to_vec))
     })
 }
 
