@@ -95,6 +95,20 @@ pub enum LogError {
         /// What is wrong there.
         what: String,
     },
+    /// A batch that a broker sent is not what a producer can have written, or cannot be read.
+    #[error(
+        "topic \"{topic}\", partition {partition}: the batch at offset {offset} cannot be read: {what}; compare it on the brokers with kafka-dump-log"
+    )]
+    CorruptTopic {
+        /// The topic's name.
+        topic: String,
+        /// The partition.
+        partition: PartitionId,
+        /// The batch's first offset.
+        offset: Offset,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The log ends before a place that a reader has been at, or knows of.
     #[error(
         "partition {partition} of {log} ends at offset {end}, before {wanted}: it was cut or made anew; restore it, or recount --from-scratch"
@@ -231,7 +245,7 @@ pub enum LogError {
     },
     /// The topic has another partition count than before, or than asked for.
     #[error(
-        "Kafka topic \"{topic}\" has {now} partitions, not {was}; voters lie in other partitions then: name another topic, or route it with --route"
+        "Kafka topic \"{topic}\" has {now} partitions, not {was}; a voter belongs to one partition of a fixed number: name a topic with as many, or recount this one --from-scratch"
     )]
     Repartitioned {
         /// Its name.

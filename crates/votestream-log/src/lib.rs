@@ -37,9 +37,15 @@ pub use batch::{BatchBuilder, Record, SealedBatch};
 pub use disk::Disk;
 pub use error::LogError;
 #[cfg(feature = "kafka")]
+pub use kafka::admin::{
+    BrokerFacts, KafkaFacts, PartitionFacts, PartitionOffsets, TopicConfig, create_topic, describe,
+};
+#[cfg(feature = "kafka")]
 pub use kafka::group::{Assignment, Group};
 #[cfg(feature = "kafka")]
 pub use kafka::publish::Publisher;
+#[cfg(feature = "kafka")]
+pub use kafka::raw::consume_all;
 pub use kafka_url::{KafkaOptions, KafkaUrl, ReaderKind, SaslMechanism};
 pub use reader::{Batch, LogReader, PartitionReader, Records};
 pub use url::{Codec, DirLogUrl, LogUrl, UrlError};

@@ -22,13 +22,20 @@ pub(crate) mod connection;
 
 pub(crate) mod client;
 
+pub(crate) mod offsets;
+
 pub mod admin;
 
 pub(crate) mod librdkafka;
 
+mod batch_queue;
+
+pub mod raw;
+
 pub mod group;
 
 pub mod publish;
+pub(crate) mod fetch;
 
 /// A broker's number in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

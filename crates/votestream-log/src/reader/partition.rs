@@ -3,7 +3,10 @@
 use super::dir::DirPartition;
 use crate::batch::{self, BatchError, HEADER_BYTES, Record, RecordBatch};
 use crate::error::LogError;
+#[cfg(feature = "kafka")]
+use crate::kafka::fetch::KafkaPartition;
 use std::path::Path;
+use votestream_election::framing::{RECORD_BYTES_MAX, STUB_BYTES};
 use votestream_election::{Offset, PartitionId};
 
 /// Reads one partition, batch by batch. Keeps its buffers.
@@ -15,6 +18,8 @@ pub struct PartitionReader {
 #[derive(Debug)]
 enum Inner {
     Dir(DirPartition),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<KafkaPartition>),
 }
 
 /// One batch: CRC checked, decompressed.
@@ -31,18 +36,32 @@ pub struct Batch<'a> {
 pub struct Records<'a> {
     inner: batch::Records<'a>,
     from: Offset,
+    base: Offset,
     place: Place<'a>,
 }
 
 /// Where a batch stands, for errors.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place<'a> {
-    File { file: &'a Path, position: u64 },
+pub(crate) enum Place<'a> {
+    File {
+        file: &'a Path,
+        position: u64,
+    },
+    #[cfg(feature = "kafka")]
+    Topic {
+        topic: &'a str,
+        partition: PartitionId,
+    },
 }
 
 impl PartitionReader {
     pub(super) fn dir(partition: DirPartition) -> Self {
         Self { inner: Inner::Dir(partition) }
+    }
+
+    #[cfg(feature = "kafka")]
+    pub(super) fn kafka(partition: KafkaPartition) -> Self {
+        Self { inner: Inner::Kafka(Box::new(partition)) }
     }
 
     /// The next batch; `None` when nothing beyond is there yet: nothing synced (directory), nothing fetched below the last stable
@@ -53,6 +72,8 @@ impl PartitionReader {
     pub fn next_batch(&mut self) -> Result<Option<Batch<'_>>, LogError> {
         match &mut self.inner {
             Inner::Dir(partition) => partition.next_batch(),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(partition) => partition.next_batch(),
         }
     }
 
@@ -60,6 +81,8 @@ impl PartitionReader {
     pub fn position(&self) -> Offset {
         match &self.inner {
             Inner::Dir(partition) => partition.position(),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(partition) => partition.position(),
         }
     }
 
@@ -67,12 +90,14 @@ impl PartitionReader {
     pub fn partition(&self) -> PartitionId {
         match &self.inner {
             Inner::Dir(partition) => partition.partition(),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(partition) => partition.partition(),
         }
     }
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(inner: RecordBatch<'a>, from: Offset, aborted: bool, place: Place<'a>) -> Self {
+    pub(crate) fn new(inner: RecordBatch<'a>, from: Offset, aborted: bool, place: Place<'a>) -> Self {
         Self { inner, from, aborted, place }
     }
 
@@ -103,7 +128,7 @@ impl<'a> Batch<'a> {
 
     /// Its records from the reader's start on. Those of a skipped batch are no votes.
     pub fn records(&self) -> Records<'a> {
-        Records { inner: self.inner.records(), from: self.from, place: self.place }
+        Records { inner: self.inner.records(), from: self.from, base: self.base_offset(), place: self.place }
     }
 }
 
@@ -117,6 +142,13 @@ impl Records<'_> {
                 );
                 LogError::corrupt(file, position, at)
             }
+            #[cfg(feature = "kafka")]
+            Place::Topic { topic, partition } => LogError::CorruptTopic {
+                topic: topic.to_owned(),
+                partition,
+                offset: self.base,
+                what: format!("{error} (the offset is the batch's)"),
+            },
         }
     }
 }
@@ -129,9 +161,20 @@ impl<'a> Iterator for Records<'a> {
         loop {
             match self.inner.next()? {
                 Ok(record) if record.offset < self.from => {}
-                Ok(record) => return Some(Ok(record)),
+                Ok(record) => return Some(Ok(bounded(record))),
                 Err(error) => return Some(Err(self.corrupt(error))),
             }
         }
+    }
+}
+
+/// A value over the bound, as only others than us write it, is cut to the start that is kept of it.
+#[inline]
+fn bounded(record: Record<'_>) -> Record<'_> {
+    match record.value {
+        Some(value) if value.len() > RECORD_BYTES_MAX => {
+            Record { value: value.get(..STUB_BYTES), oversize: true, ..record }
+        }
+        _ => record,
     }
 }
