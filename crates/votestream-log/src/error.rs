@@ -95,11 +95,27 @@ pub enum LogError {
         /// What is wrong there.
         what: String,
     },
+    /// A batch that a broker sent is not what a producer can have written, or cannot be read.
+    #[error(
+        "topic \"{topic}\", partition {partition}: the batch at offset {offset} cannot be read: {what}; compare it on the brokers with kafka-dump-log"
+    )]
+    CorruptTopic {
+        /// The topic's name.
+        topic: String,
+        /// The partition.
+        partition: PartitionId,
+        /// The batch's first offset.
+        offset: Offset,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The log ends before a place that a reader has been at, or knows of.
-    #[error("partition {partition} of the vote log at \"{}\" ends at offset {end}, before {wanted}: it was cut or made anew; restore it, or recount --from-scratch", path.display())]
+    #[error(
+        "partition {partition} of {log} ends at offset {end}, before {wanted}: it was cut or made anew; restore it, or recount --from-scratch"
+    )]
     Truncated {
-        /// The log's directory.
-        path: PathBuf,
+        /// Which log, as words: `the vote log at "…"` or `topic "…"`.
+        log: String,
         /// The partition.
         partition: PartitionId,
         /// The offset asked for.
@@ -133,10 +149,12 @@ pub enum LogError {
     #[error("a thread of the vote log's writer panicked; what it was doing is said above")]
     Panicked,
     /// The offset asked for is older than the log.
-    #[error("partition {partition} of the vote log at \"{}\" starts at offset {start}, after {wanted}; restore its first segments", path.display())]
+    #[error(
+        "partition {partition} of {log} starts at offset {start}, after {wanted}: its beginning is gone; restore it, or recount --from-scratch"
+    )]
     BeforeStart {
-        /// The log's directory.
-        path: PathBuf,
+        /// Which log, as words: `the vote log at "…"` or `topic "…"`.
+        log: String,
         /// The partition.
         partition: PartitionId,
         /// The offset asked for.
@@ -237,6 +255,59 @@ pub enum LogError {
         /// As it is.
         now: u32,
     },
+    /// A source is produced twice at once.
+    #[error(
+        "another run of this source is producing to Kafka topic \"{topic}\"; let one of the two do it: it goes on where the log leaves off"
+    )]
+    OtherRun {
+        /// The topic.
+        topic: String,
+    },
+    /// Closing, or a request to stop, came before the brokers had taken all.
+    #[error(
+        "Kafka topic \"{topic}\" has not acknowledged {records} records in {batches} batches in time; they may or may not be in it: start again, a source goes on where the log leaves off"
+    )]
+    NotAcknowledged {
+        /// The topic.
+        topic: String,
+        /// Batches.
+        batches: u64,
+        /// Their records.
+        records: u64,
+    },
+    /// A broker has lost what it had acknowledged.
+    #[error(
+        "Kafka has lost records of partition {partition} of topic \"{topic}\" that it had acknowledged (an unclean leader election?); restore them, or produce again into a new topic"
+    )]
+    AcknowledgedLost {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+    },
+    /// One record alone is too large.
+    #[error(
+        "Kafka topic \"{topic}\" takes no batch of {bytes} bytes, though it holds one record; raise the topic's max.message.bytes"
+    )]
+    MessageTooLarge {
+        /// The topic.
+        topic: String,
+        /// The encoded batch.
+        bytes: usize,
+    },
+    /// The batch is in the log; its offsets are not known.
+    #[error("the batch is in the Kafka topic, but its broker does not say at which offsets")]
+    PlaceUnknown,
+    /// A topic that is there but cannot be used as asked.
+    #[error("\"{place}\" cannot be used so: {what}; {next}")]
+    Unfit {
+        /// The topic's place.
+        place: String,
+        /// Why.
+        what: String,
+        /// What to do.
+        next: &'static str,
+    },
     /// A broker answered with an error code.
     #[error("Kafka answered {name} ({code}) to {doing} at \"{place}\"{detail}; {next}")]
     Kafka {
@@ -255,6 +326,11 @@ pub enum LogError {
         /// Asking again later may help.
         transient: bool,
     },
+}
+
+/// A directory log's name in errors.
+pub(crate) fn log_at(root: &Path) -> String {
+    format!("the vote log at \"{}\"", root.display())
 }
 
 impl LogError {

@@ -208,6 +208,12 @@ impl<'a> RecordBatch<'a> {
         &self.header
     }
 
+    /// Its records' bytes, decompressed.
+    #[cfg(feature = "kafka")]
+    pub(super) fn raw(&self) -> &'a [u8] {
+        self.records
+    }
+
     /// What its first record's headers say; nothing when there is no record, or a malformed one.
     pub fn first_record(&self) -> FirstRecord {
         first_headers(self.records).unwrap_or_default()

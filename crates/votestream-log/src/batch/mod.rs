@@ -14,6 +14,9 @@ mod encode;
 
 mod decode;
 
+#[cfg(feature = "kafka")]
+mod raw;
+
 mod lz4;
 
 #[cfg(feature = "kafka")]
@@ -21,8 +24,10 @@ mod foreign;
 
 pub use build::{BatchBuilder, SealedBatch};
 pub use decode::{BatchDecoder, FirstRecord, Record, RecordBatch, Records};
-pub use encode::{BatchEncoder, Place};
+pub use encode::{BatchEncoder, Place, Stamp};
 pub use header::{BatchHeader, HEADER_BYTES};
+#[cfg(feature = "kafka")]
+pub(crate) use raw::RawRecords;
 
 use crate::url::Codec;
 
@@ -42,7 +47,7 @@ const MARK_BYTES: usize = 12;
 /// First record's header: the source (u64, big-endian) and its index (u64, big-endian) of the batch's last record.
 const SOURCE_KEY: &[u8; 17] = b"votestream.source";
 /// Any record's header: the bytes (u64, big-endian) of a line that was over the bound, of which the value is the kept start.
-const LENGTH_KEY: &[u8; 17] = b"votestream.length";
+pub(crate) const LENGTH_KEY: &[u8; 17] = b"votestream.length";
 
 /// Why bytes are no batch, or none that can be read. The place is added by whoever knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -30,6 +30,22 @@ pub(crate) mod offsets;
 
 pub mod admin;
 
+pub mod produce;
+
+pub(crate) mod librdkafka;
+
+mod batch_queue;
+
+pub mod raw;
+
+pub mod group;
+
+pub mod publish;
+
+pub mod route;
+
+pub(crate) mod fetch;
+
 /// A broker's number in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(pub(crate) i32);
