@@ -265,6 +265,49 @@ pub enum LogError {
         /// What to do.
         next: &'static str,
     },
+    /// A source is produced twice at once.
+    #[error(
+        "another run of this source is producing to Kafka topic \"{topic}\"; let one of the two do it: it goes on where the log leaves off"
+    )]
+    OtherRun {
+        /// The topic.
+        topic: String,
+    },
+    /// Closing, or a request to stop, came before the brokers had taken all.
+    #[error(
+        "Kafka topic \"{topic}\" has not acknowledged {records} records in {batches} batches in time; they may or may not be in it: start again, a source goes on where the log leaves off"
+    )]
+    NotAcknowledged {
+        /// The topic.
+        topic: String,
+        /// Batches.
+        batches: u64,
+        /// Their records.
+        records: u64,
+    },
+    /// A broker has lost what it had acknowledged.
+    #[error(
+        "Kafka has lost records of partition {partition} of topic \"{topic}\" that it had acknowledged (an unclean leader election?); restore them, or produce again into a new topic"
+    )]
+    AcknowledgedLost {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+    },
+    /// One record alone is too large.
+    #[error(
+        "Kafka topic \"{topic}\" takes no batch of {bytes} bytes, though it holds one record; raise the topic's max.message.bytes"
+    )]
+    MessageTooLarge {
+        /// The topic.
+        topic: String,
+        /// The encoded batch.
+        bytes: usize,
+    },
+    /// The batch is in the log; its offsets are not known.
+    #[error("the batch is in the Kafka topic, but its broker does not say at which offsets")]
+    PlaceUnknown,
     /// A broker answered with an error code.
     #[error("Kafka answered {name} ({code}) to {doing} at \"{place}\"{detail}; {next}")]
     Kafka {

@@ -46,6 +46,8 @@ pub use kafka::group::{Assignment, Group};
 pub use kafka::publish::Publisher;
 #[cfg(feature = "kafka")]
 pub use kafka::route::{RouteOptions, RouteProgress, RouteSummary, copy_of, create_copy, route};
+#[cfg(feature = "kafka")]
+pub use kafka::raw::consume_all;
 pub use kafka_url::{KafkaOptions, KafkaUrl, ReaderKind, SaslMechanism};
 pub use reader::{Batch, LogReader, PartitionReader, Records};
 pub use url::{Codec, DirLogUrl, LogUrl, UrlError};
@@ -72,4 +74,18 @@ pub const FAIL_POINTS: &[&str] = &[
     "log-roll-created",
     "log-roll-synced-file",
     "log-roll-synced-dir",
+];
+
+/// The same for a Kafka topic that is written.
+#[cfg(feature = "kafka")]
+pub const KAFKA_FAIL_POINTS: &[&str] = &[
+    "kafka-source-fenced",
+    "kafka-source-read",
+    "kafka-transaction-begun",
+    "kafka-produce-before-send",
+    "kafka-produce-sent",
+    "kafka-produce-answered",
+    "kafka-transaction-before-commit",
+    "kafka-transaction-committed",
+    "kafka-transaction-acknowledged",
 ];

@@ -26,6 +26,12 @@ mod balance;
 
 mod compaction;
 
+mod pinned;
+
+mod tail;
+
+mod acts;
+
 mod pack;
 
 mod sqlite;

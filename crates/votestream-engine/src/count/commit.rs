@@ -43,8 +43,6 @@ pub(super) struct Committer<'a> {
     lost: BTreeSet<PartitionId>,
     /// This worker has given its partitions back, because it cannot reach the store.
     stood_down: bool,
-    /// Whether the partition is this worker's whose owner publishes for all.
-    publishes: bool,
     minute: Option<Minute>,
     released: Instant,
     release_due: bool,
@@ -64,7 +62,6 @@ impl<'a> Committer<'a> {
             epochs: BTreeMap::new(),
             lost: BTreeSet::new(),
             stood_down: false,
-            publishes: false,
             minute: None,
             released: Instant::now(),
             release_due: true,
@@ -146,7 +143,7 @@ impl<'a> Committer<'a> {
                 count.set_epoch(epoch);
             }
         }
-        self.publishes = counts.iter().any(|count| count.partition() == PartitionId(0));
+        self.notice.leads = counts.iter().any(|count| count.partition() == PartitionId(0));
         self.backlogs.retain(|(partition, _)| counts.iter().any(|count| count.partition().0 == *partition));
     }
 
@@ -371,7 +368,7 @@ impl<'a> Committer<'a> {
 
     /// Publishes the demographics that may be published, at most once a second, or now when it is the last time.
     fn release(&mut self, last: bool) -> Result<(), EngineError> {
-        if !self.publishes || !self.release_due || (!last && self.released.elapsed() < RELEASE_EVERY) {
+        if !self.notice.leads || !self.release_due || (!last && self.released.elapsed() < RELEASE_EVERY) {
             return Ok(());
         }
         let (Some(minute), true) =

@@ -65,6 +65,8 @@ pub struct Committed {
     pub records: u64,
     /// First offset of each partition that is not committed, in partition order.
     pub next: Vec<Offset>,
+    /// Whether this worker has the partition whose owner publishes for all.
+    pub leads: bool,
     /// How the engine is doing.
     pub health: EngineHealth,
 }

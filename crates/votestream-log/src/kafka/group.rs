@@ -104,11 +104,7 @@ impl Group {
     }
 
     /// [`Group::join`] with further librdkafka properties.
-    pub(crate) fn join_with(
-        url: &KafkaUrl,
-        group_id: &str,
-        more: &[(&str, &str)],
-    ) -> Result<Self, LogError> {
+    pub(crate) fn join_with(url: &KafkaUrl, group_id: &str, more: &[(&str, &str)]) -> Result<Self, LogError> {
         let session = Duration::from_millis(url.options.session_timeout_ms.into());
         let heartbeat = HEARTBEAT.min(session / 3).max(Duration::from_millis(1));
         let mut config = librdkafka::client_config(url)?;
@@ -240,7 +236,10 @@ impl Group {
             // A panic in it was reported where it happened; there is nothing to add here.
             let _ = thread.join();
         } else {
-            tracing::warn!(group = self.shared.group_id, "the group's coordinator did not answer; left without it");
+            tracing::warn!(
+                group = self.shared.group_id,
+                "the group's coordinator did not answer; left without it"
+            );
         }
     }
 }
@@ -412,6 +411,9 @@ impl ConsumerContext for Membership {
 impl std::fmt::Debug for Group {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let assignment = self.assignment();
-        f.debug_struct("Group").field("group_id", &self.shared.group_id).field("assignment", &assignment).finish()
+        f.debug_struct("Group")
+            .field("group_id", &self.shared.group_id)
+            .field("assignment", &assignment)
+            .finish()
     }
 }

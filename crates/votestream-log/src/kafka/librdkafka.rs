@@ -85,7 +85,9 @@ pub(crate) fn partition(partition: PartitionId) -> i32 {
 /// What went wrong, without a property's value.
 pub(crate) fn sentence(error: &KafkaError) -> String {
     match error {
-        KafkaError::ClientConfig(_, what, key, _) => format!("librdkafka does not take the property {key}: {what}"),
+        KafkaError::ClientConfig(_, what, key, _) => {
+            format!("librdkafka does not take the property {key}: {what}")
+        }
         KafkaError::Transaction(error) => error.string(),
         other => match other.rdkafka_error_code() {
             Some(code) => code.to_string(),
@@ -194,15 +196,18 @@ pub(crate) fn create_topic(
     properties: &[(&str, &str)],
 ) -> Result<bool, LogError> {
     let doing = "create the topic";
-    let admin: AdminClient<Quiet> =
-        client_config(url)?.create_with_context(Quiet("admin")).map_err(|error| failed(url, doing, &error))?;
+    let admin: AdminClient<Quiet> = client_config(url)?
+        .create_with_context(Quiet("admin"))
+        .map_err(|error| failed(url, doing, &error))?;
     let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
     let mut topic = NewTopic::new(&url.topic, partitions, TopicReplication::Fixed(replication.unwrap_or(-1)));
     for (name, value) in properties {
         topic = topic.set(name, value);
     }
-    let options = AdminOptions::new().request_timeout(Some(ADMIN_TIMEOUT)).operation_timeout(Some(ADMIN_TIMEOUT));
-    let answered = wait(admin.create_topics([&topic], &options)).map_err(|error| failed(url, doing, &error))?;
+    let options =
+        AdminOptions::new().request_timeout(Some(ADMIN_TIMEOUT)).operation_timeout(Some(ADMIN_TIMEOUT));
+    let answered =
+        wait(admin.create_topics([&topic], &options)).map_err(|error| failed(url, doing, &error))?;
     match answered.into_iter().next() {
         Some(Err((_, Code::TopicAlreadyExists))) => Ok(false),
         Some(Err((_, code))) => Err(failed(url, doing, &KafkaError::AdminOp(code))),

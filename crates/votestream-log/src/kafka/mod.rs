@@ -26,7 +26,13 @@ pub(crate) mod offsets;
 
 pub mod admin;
 
+pub mod produce;
+
 pub(crate) mod librdkafka;
+
+mod batch_queue;
+
+pub mod raw;
 
 pub mod group;
 

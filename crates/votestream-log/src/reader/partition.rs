@@ -77,6 +77,19 @@ impl PartitionReader {
         }
     }
 
+    /// Passes over what was fetched from a topic without looking into it, to measure fetching alone. Says whether there was any.
+    ///
+    /// # Errors
+    /// As [`PartitionReader::next_batch`].
+    #[doc(hidden)]
+    pub fn pass_fetched(&mut self) -> Result<bool, LogError> {
+        match &mut self.inner {
+            Inner::Dir(_) => Ok(false),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(partition) => partition.pass_fetched(),
+        }
+    }
+
     /// The offset of the next record.
     pub fn position(&self) -> Offset {
         match &self.inner {

@@ -56,8 +56,9 @@ pub struct Broker {
 
 impl Broker {
     pub fn start() -> Self {
-        let lib = std::env::var_os("VOTESTREAM_TEST_KAFKA_LIB")
-            .expect("VOTESTREAM_TEST_KAFKA_LIB names no folder of jars; run this through scripts/with-services.sh");
+        let lib = std::env::var_os("VOTESTREAM_TEST_KAFKA_LIB").expect(
+            "VOTESTREAM_TEST_KAFKA_LIB names no folder of jars; run this through scripts/with-services.sh",
+        );
         let dir = tempfile::tempdir().unwrap();
         let (port, controller) = (free_port(), free_port());
         let properties = format!(

@@ -159,7 +159,11 @@ fn a_restarted_broker_finds_its_group_again() {
     own.kill();
     let leaving = Instant::now();
     drop(two);
-    assert!(leaving.elapsed() < Duration::from_secs(10), "leaving waits for no broker: {:?}", leaving.elapsed());
+    assert!(
+        leaving.elapsed() < Duration::from_secs(10),
+        "leaving waits for no broker: {:?}",
+        leaving.elapsed()
+    );
 }
 
 #[test]

@@ -1,14 +1,22 @@
 //! `count`: a log into a results store.
 
+#[cfg(feature = "kafka")]
+mod members;
+#[cfg(feature = "kafka")]
+mod publish;
+
 use crate::args::Count;
-use crate::commands::{dir_log, now, random, threads};
+use crate::commands::{now, random, threads};
 use crate::{Outcome, contest, progress, signals};
 use anyhow::{Result, bail};
 use std::sync::Arc;
+use votestream_election::Election;
 use votestream_election::fold::Misrouted;
 use votestream_election::protocol::FlushPolicy;
-use votestream_engine::count::{CountOptions, CountSummary, Everything, run as run_count};
-use votestream_log::LogReader;
+use votestream_engine::count::{
+    Assignment, Committed, CountOptions, CountSummary, Everything, OnCommit, run as run_count,
+};
+use votestream_log::{LogReader, LogUrl};
 use votestream_store::{StoreUrl, WriterStore};
 
 /// Runs the command.
@@ -16,15 +24,16 @@ pub fn run(args: &Count) -> Result<Outcome> {
     if args.engine == "spark" {
         bail!("this build counts natively only; the Spark engine comes with a later version");
     }
-    if args.route {
+    let store_url: StoreUrl = args.store.parse()?;
+    let log_url: LogUrl = args.log.parse()?;
+    if args.route && matches!(log_url, LogUrl::Dir(_)) {
         bail!(
             "--route copies a Kafka topic; the votes of a dir: log are already on their voters' partitions"
         );
     }
-    let store_url: StoreUrl = args.store.parse()?;
     // A definition that cannot be read, or a log that is not there, is found before a store is made.
     contest::defined(&args.election)?;
-    let log = LogReader::open(&dir_log(&args.log)?, None)?;
+    let log = LogReader::open_url(&log_url)?;
     // Opening it for writing also mends what a kill left half done; only then is it read.
     let mut store = WriterStore::open(&store_url)?;
     let election = contest::counted(&args.election, &store.reader()?)?;
@@ -36,9 +45,13 @@ pub fn run(args: &Count) -> Result<Outcome> {
         misrouted,
         ..options(threads(args.threads).min(log.partitions() as usize))
     };
+    let assignment = assignment(&log_url, &log, (&store_url, &mut store), &election, &options)?;
     let bar = progress::line();
     let line = bar.clone();
-    let on_commit = move |committed: &votestream_engine::count::Committed| {
+    let publishing = Publish::start(args.publish.as_deref(), &store, &election)?;
+    let publish = publishing.notifier();
+    let on_commit: OnCommit = Arc::new(move |committed: &Committed| {
+        publish(committed);
         let health = &committed.health;
         line.set_message(format!(
             "counting · {} records · {} records/s · backlog {}",
@@ -46,13 +59,89 @@ pub fn run(args: &Count) -> Result<Outcome> {
             progress::grouped(health.records_per_s as u64),
             progress::grouped(health.backlog)
         ));
-    };
-    let on_commit: votestream_engine::count::OnCommit = Arc::new(on_commit);
+    });
     let summary =
-        run_count(&election, &log, &mut store, &options, (&Everything::of(&log), &shutdown), &on_commit)?;
+        run_count(&election, &log, &mut store, &options, (assignment.as_ref(), &shutdown), &on_commit)?;
     bar.finish_and_clear();
+    publishing.finish()?;
     report(&summary);
     Ok(Outcome::Done)
+}
+
+/// Publishing, where it was asked for.
+struct Publish {
+    #[cfg(feature = "kafka")]
+    publishing: Option<publish::Publishing>,
+}
+
+#[cfg(feature = "kafka")]
+impl Publish {
+    fn start(url: Option<&str>, store: &WriterStore, election: &Election) -> Result<Self> {
+        let start = |url| publish::Publishing::start(url, store.reader()?, election.clone());
+        Ok(Self { publishing: url.map(start).transpose()? })
+    }
+
+    fn notifier(&self) -> impl Fn(&Committed) + Send + Sync + 'static {
+        let notify = self.publishing.as_ref().map(publish::Publishing::notifier);
+        move |committed| {
+            if let Some(notify) = &notify {
+                notify(committed);
+            }
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        self.publishing.map_or(Ok(()), publish::Publishing::finish)
+    }
+}
+
+#[cfg(not(feature = "kafka"))]
+impl Publish {
+    fn start(url: Option<&str>, _: &WriterStore, _: &Election) -> Result<Self> {
+        if url.is_some() {
+            bail!(
+                "--publish writes to Kafka, which this small build leaves out; build the whole one with `make build`"
+            );
+        }
+        Ok(Self {})
+    }
+
+    fn notifier(&self) -> impl Fn(&Committed) + Send + Sync + 'static {
+        |_| ()
+    }
+
+    fn finish(self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Workers share a topic where the store lets several write; else this process has all of the log.
+#[cfg(feature = "kafka")]
+fn assignment(
+    url: &LogUrl,
+    log: &LogReader,
+    (store_url, store): (&StoreUrl, &mut WriterStore),
+    election: &Election,
+    options: &CountOptions,
+) -> Result<Box<dyn Assignment>> {
+    let (LogUrl::Kafka(url), StoreUrl::Postgres(_)) = (url, store_url) else {
+        return Ok(Box::new(Everything::of(log)));
+    };
+    votestream_engine::count::prepare(election, log, store, options)?;
+    let uuid = store.snapshot(&election.id)?.store_uuid;
+    Ok(Box::new(members::Member::join(url, members::group_id(uuid, &election.id))?))
+}
+
+#[cfg(not(feature = "kafka"))]
+#[expect(clippy::unnecessary_wraps, reason = "the full build may fail to join a group")]
+fn assignment(
+    _: &LogUrl,
+    log: &LogReader,
+    _: (&StoreUrl, &mut WriterStore),
+    _: &Election,
+    _: &CountOptions,
+) -> Result<Box<dyn Assignment>> {
+    Ok(Box::new(Everything::of(log)))
 }
 
 /// How this program counts unless told otherwise.

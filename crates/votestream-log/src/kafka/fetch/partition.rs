@@ -65,6 +65,15 @@ impl KafkaPartition {
         Ok(Some(Batch::new(batch, self.from, aborted, place)))
     }
 
+    /// Takes what was fetched without looking into it.
+    pub(crate) fn pass_fetched(&mut self) -> Result<bool, LogError> {
+        self.given = 0;
+        self.chunk = self.log.shared.take(self.feed)?;
+        let Some(chunk) = &self.chunk else { return Ok(false) };
+        (self.position, self.at) = (chunk.next, chunk.bytes.len());
+        Ok(true)
+    }
+
     /// The offset of the next record.
     pub(crate) fn position(&self) -> Offset {
         self.position

@@ -1,0 +1,21 @@
+//! Reading topics of a real broker, one scenario a file.
+
+mod support;
+
+mod cluster;
+
+mod round_trip;
+
+mod transactions;
+
+mod values;
+
+mod follow;
+
+mod topics;
+
+mod compaction;
+
+mod restart;
+
+mod fail_over;
