@@ -19,7 +19,7 @@ pub struct PartitionReader {
 enum Inner {
     Dir(DirPartition),
     #[cfg(feature = "kafka")]
-    Kafka(Box<KafkaPartition>),
+    Kafka(KafkaPartition),
 }
 
 /// One batch: CRC checked, decompressed.
@@ -36,7 +36,6 @@ pub struct Batch<'a> {
 pub struct Records<'a> {
     inner: batch::Records<'a>,
     from: Offset,
-    base: Offset,
     place: Place<'a>,
 }
 
@@ -51,6 +50,7 @@ pub(crate) enum Place<'a> {
     Topic {
         topic: &'a str,
         partition: PartitionId,
+        base: Offset,
     },
 }
 
@@ -61,7 +61,7 @@ impl PartitionReader {
 
     #[cfg(feature = "kafka")]
     pub(super) fn kafka(partition: KafkaPartition) -> Self {
-        Self { inner: Inner::Kafka(Box::new(partition)) }
+        Self { inner: Inner::Kafka(partition) }
     }
 
     /// The next batch; `None` when nothing beyond is there yet: nothing synced (directory), nothing fetched below the last stable
@@ -141,7 +141,7 @@ impl<'a> Batch<'a> {
 
     /// Its records from the reader's start on. Those of a skipped batch are no votes.
     pub fn records(&self) -> Records<'a> {
-        Records { inner: self.inner.records(), from: self.from, base: self.base_offset(), place: self.place }
+        Records { inner: self.inner.records(), from: self.from, place: self.place }
     }
 }
 
@@ -156,10 +156,10 @@ impl Records<'_> {
                 LogError::corrupt(file, position, at)
             }
             #[cfg(feature = "kafka")]
-            Place::Topic { topic, partition } => LogError::CorruptTopic {
+            Place::Topic { topic, partition, base } => LogError::CorruptTopic {
                 topic: topic.to_owned(),
                 partition,
-                offset: self.base,
+                offset: base,
                 what: format!("{error} (the offset is the batch's)"),
             },
         }

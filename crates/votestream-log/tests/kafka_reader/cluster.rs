@@ -78,6 +78,12 @@ impl Cluster {
         }
     }
 
+    /// Stops a broker where it stands: it keeps its connections and says nothing any more.
+    pub fn freeze(&self, id: usize) {
+        let pid = self.nodes[id - 1].running.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+    }
+
     fn launch(&mut self, id: usize) {
         let log = File::options().create(true).append(true).open(self.dir.path().join(format!("{id}.log")));
         let mut java = self.java(id);
