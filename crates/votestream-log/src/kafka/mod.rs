@@ -42,6 +42,8 @@ pub mod route;
 
 pub(crate) mod fetch;
 
+pub(crate) mod by_librdkafka;
+
 /// A broker's number in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(pub(crate) i32);
