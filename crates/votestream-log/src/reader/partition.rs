@@ -4,6 +4,8 @@ use super::dir::DirPartition;
 use crate::batch::{self, BatchError, HEADER_BYTES, Record, RecordBatch};
 use crate::error::LogError;
 #[cfg(feature = "kafka")]
+use crate::kafka::by_librdkafka::RdPartition;
+#[cfg(feature = "kafka")]
 use crate::kafka::fetch::KafkaPartition;
 use std::path::Path;
 use votestream_election::framing::{RECORD_BYTES_MAX, STUB_BYTES};
@@ -20,6 +22,8 @@ enum Inner {
     Dir(DirPartition),
     #[cfg(feature = "kafka")]
     Kafka(KafkaPartition),
+    #[cfg(feature = "kafka")]
+    Librdkafka(Box<RdPartition>),
 }
 
 /// One batch: CRC checked, decompressed.
@@ -64,6 +68,11 @@ impl PartitionReader {
         Self { inner: Inner::Kafka(partition) }
     }
 
+    #[cfg(feature = "kafka")]
+    pub(super) fn librdkafka(partition: RdPartition) -> Self {
+        Self { inner: Inner::Librdkafka(Box::new(partition)) }
+    }
+
     /// The next batch; `None` when nothing beyond is there yet: nothing synced (directory), nothing fetched below the last stable
     /// offset, or trouble that may pass (Kafka; `LogReader::trouble` says which). After an error the reader stands where it stood.
     ///
@@ -74,6 +83,8 @@ impl PartitionReader {
             Inner::Dir(partition) => partition.next_batch(),
             #[cfg(feature = "kafka")]
             Inner::Kafka(partition) => partition.next_batch(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => partition.next_batch(),
         }
     }
 
@@ -87,6 +98,8 @@ impl PartitionReader {
             Inner::Dir(_) => Ok(false),
             #[cfg(feature = "kafka")]
             Inner::Kafka(partition) => partition.pass_fetched(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => Ok(partition.next_batch()?.is_some()),
         }
     }
 
@@ -96,6 +109,8 @@ impl PartitionReader {
             Inner::Dir(partition) => partition.position(),
             #[cfg(feature = "kafka")]
             Inner::Kafka(partition) => partition.position(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => partition.position(),
         }
     }
 
@@ -105,6 +120,8 @@ impl PartitionReader {
             Inner::Dir(partition) => partition.partition(),
             #[cfg(feature = "kafka")]
             Inner::Kafka(partition) => partition.partition(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => partition.partition(),
         }
     }
 }

@@ -61,7 +61,10 @@ impl Cluster {
 
     /// The brokers' URL.
     pub fn url(&self, topic: &str) -> KafkaUrl {
-        KafkaUrl::new(self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)), topic)
+        let brokers = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
+        let mut url = KafkaUrl::new(brokers, topic);
+        url.options.reader = crate::READER;
+        url
     }
 
     /// Starts a broker again and waits until it answers.
