@@ -16,6 +16,10 @@ pub(crate) mod backoff;
 
 pub(crate) mod config;
 
+mod tls;
+
+mod sasl;
+
 mod stream;
 
 pub(crate) mod connection;

@@ -5,7 +5,7 @@ use crate::error::StoreError;
 use std::error::Error as _;
 use std::io;
 use std::time::Duration;
-use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::error::{DbError, Severity, SqlState};
 
 /// What went wrong inside this backend, not yet with the store's name.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Fault {
             Self::Deadline(_) => true,
             // Anything that the server has not said in an orderly way, or said as its last word.
             Self::Sql(error) => match error.as_db_error() {
-                Some(said) => matches!(said.severity(), "FATAL" | "PANIC"),
+                Some(said) => matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic)),
                 None => {
                     error.is_closed() || error.source().is_some_and(<dyn std::error::Error>::is::<io::Error>)
                 }

@@ -71,6 +71,18 @@ impl Drop for Link {
     }
 }
 
+/// Runs what blocks on a thread of its own where this one drives a runtime already: a server opens its store so. Other calls are not made
+/// there.
+pub(super) fn apart<T: Send>(call: impl FnOnce() -> T + Send) -> T {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return call();
+    }
+    std::thread::scope(|scope| match scope.spawn(call).join() {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
 impl Link {
     pub(super) fn new(url: &PostgresUrl, role: Role) -> Result<Self, StoreError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

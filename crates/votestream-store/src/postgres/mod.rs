@@ -83,8 +83,11 @@ pub(crate) struct Reader {
 
 impl Writer {
     pub(crate) fn open(url: &PostgresUrl) -> Result<Self, StoreError> {
-        let mut link = Link::new(url, Role::Count)?;
-        migrate::bring_up_to_date(&mut link)?;
+        let link = link::apart(|| {
+            let mut link = Link::new(url, Role::Count)?;
+            migrate::bring_up_to_date(&mut link)?;
+            Ok::<_, StoreError>(link)
+        })?;
         Ok(Self {
             link: RefCell::new(link),
             known: HashMap::new(),
@@ -102,18 +105,25 @@ impl Writer {
 
 impl Desk {
     pub(crate) fn open(url: &PostgresUrl) -> Result<Self, StoreError> {
-        let mut link = Link::new(url, Role::Desk)?;
-        migrate::must_be_current(&mut link)?;
+        let link = current(url, Role::Desk)?;
         Ok(Self { link: RefCell::new(link) })
     }
 }
 
 impl Reader {
     pub(crate) fn open(url: &PostgresUrl) -> Result<Self, StoreError> {
-        let mut link = Link::new(url, Role::Read)?;
-        migrate::must_be_current(&mut link)?;
+        let link = current(url, Role::Read)?;
         Ok(Self { link: RefCell::new(link), state: RefCell::default() })
     }
+}
+
+/// A connection to a store that is there and up to date.
+fn current(url: &PostgresUrl, role: Role) -> Result<Link, StoreError> {
+    link::apart(|| {
+        let mut link = Link::new(url, role)?;
+        migrate::must_be_current(&mut link)?;
+        Ok(link)
+    })
 }
 
 /// A stored value that cannot be.

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod proxy;
 pub mod scenarios;
 
 use std::any::Any;

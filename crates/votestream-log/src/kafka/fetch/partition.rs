@@ -41,7 +41,7 @@ impl KafkaPartition {
             chunk: None,
             at: 0,
             aborted: Aborted::default(),
-            decoder: BatchDecoder::new(),
+            decoder: BatchDecoder::for_kafka(),
             given: 0,
         }
     }
