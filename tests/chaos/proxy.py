@@ -34,6 +34,7 @@ class Proxy:
         self.refusing = False
         self.delay_seconds = {UP: 0.0, DOWN: 0.0}
         self.held: set[str] = set()
+        self.torn: set[str] = set()
         self.accepted = self.replayed = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -71,13 +72,21 @@ class Proxy:
         self.held |= set(directions or (UP, DOWN))
 
     def release(self) -> None:
+        self.torn.clear()
         self.held.clear()
 
-    def replay(self) -> int:
-        """Sends what each open connection's client has sent so far once more, on new connections whose answers are thrown away.
-        Says how many were played."""
+    def tear(self, direction: str) -> None:
+        """The next piece in this direction of each connection is passed on by half, and then nothing until `release` or `cut`: the
+        other side sees the beginning of a message."""
+        self.torn.add(direction)
+
+    def replay(self, cut: bool = False) -> int:
+        """Sends what each open connection's client has sent so far once more, on new connections whose answers are thrown away;
+        with `cut`, after the connections themselves are broken: late copies. Says how many were played."""
         with self._lock:
             remembered = [bytes(connection.sent) for connection in self._connections if connection.whole and connection.sent]
+        if cut:
+            self.cut()
         for data in remembered:
             threading.Thread(target=self._play, args=(data,), daemon=True).start()
         self.replayed += len(remembered)
@@ -149,7 +158,10 @@ class _Connection:
                     self._remember(piece)
                 if pause := self.proxy.delay_seconds[direction]:
                     time.sleep(pause)
-                while direction in self.proxy.held and not self.over:
+                if direction in self.proxy.torn and len(piece) > 1:
+                    sink.sendall(piece[: len(piece) // 2])
+                    piece = piece[len(piece) // 2 :]
+                while (direction in self.proxy.held or direction in self.proxy.torn) and not self.over:
                     time.sleep(_LOOK_SECONDS)
                 sink.sendall(piece)
         except OSError:

@@ -124,7 +124,14 @@ class Kafka:
 
     def ends(self, topic: str) -> dict[int, int]:
         """Partition → last stable offset."""
-        consumer = self._consumer()
+        return self._watermarks(topic, "read_committed")
+
+    def high_watermarks(self, topic: str) -> dict[int, int]:
+        """Partition → end, records of open transactions included."""
+        return self._watermarks(topic, "read_uncommitted")
+
+    def _watermarks(self, topic: str, isolation: str) -> dict[int, int]:
+        consumer = self._consumer(isolation)
         try:
             return {p: consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, p), PATIENCE_SECONDS)[1] for p in self.describe(topic)}
         finally:
@@ -167,10 +174,10 @@ class Kafka:
             consumer.close()
         return sorted(found, key=lambda record: (record.partition, record.offset))
 
-    def _consumer(self) -> confluent_kafka.Consumer:
+    def _consumer(self, isolation: str = "read_committed") -> confluent_kafka.Consumer:
         return confluent_kafka.Consumer(
             {
-                "bootstrap.servers": self.address, "group.id": unique("reader"), "isolation.level": "read_committed",
+                "bootstrap.servers": self.address, "group.id": unique("reader"), "isolation.level": isolation,
                 "enable.auto.commit": False, "auto.offset.reset": "earliest", "enable.partition.eof": True, "log_level": 0,
             }
         )  # fmt: skip

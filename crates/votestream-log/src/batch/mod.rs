@@ -17,11 +17,16 @@ mod decode;
 #[cfg(feature = "kafka")]
 mod raw;
 
+#[cfg(feature = "kafka")]
+mod block;
+
 mod lz4;
 
 #[cfg(feature = "kafka")]
 mod foreign;
 
+#[cfg(feature = "kafka")]
+pub(crate) use block::Block;
 pub use build::{BatchBuilder, SealedBatch};
 pub use decode::{BatchDecoder, FirstRecord, Record, RecordBatch, Records};
 pub use encode::{BatchEncoder, Place, Stamp};

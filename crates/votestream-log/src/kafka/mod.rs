@@ -46,6 +46,8 @@ pub mod route;
 
 pub(crate) mod fetch;
 
+pub(crate) mod by_librdkafka;
+
 #[cfg(test)]
 mod hostile_tests;
 
