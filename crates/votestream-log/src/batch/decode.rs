@@ -203,6 +203,12 @@ impl FirstRecord {
 }
 
 impl<'a> RecordBatch<'a> {
+    /// Of records that were laid out here.
+    #[cfg(feature = "kafka")]
+    pub(super) fn of(header: BatchHeader, records: &'a [u8]) -> Self {
+        Self { header, records }
+    }
+
     /// Its header.
     pub fn header(&self) -> &BatchHeader {
         &self.header

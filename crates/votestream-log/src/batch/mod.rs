@@ -17,6 +17,9 @@ mod decode;
 #[cfg(feature = "kafka")]
 mod raw;
 
+#[cfg(feature = "kafka")]
+mod block;
+
 mod lz4;
 
 #[cfg(feature = "kafka")]
@@ -26,6 +29,8 @@ pub use build::{BatchBuilder, SealedBatch};
 pub use decode::{BatchDecoder, FirstRecord, Record, RecordBatch, Records};
 pub use encode::{BatchEncoder, Place, Stamp};
 pub use header::{BatchHeader, HEADER_BYTES};
+#[cfg(feature = "kafka")]
+pub(crate) use block::Block;
 #[cfg(feature = "kafka")]
 pub(crate) use raw::RawRecords;
 

@@ -61,7 +61,10 @@ impl Cluster {
 
     /// The brokers' URL.
     pub fn url(&self, topic: &str) -> KafkaUrl {
-        KafkaUrl::new(self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)), topic)
+        let brokers = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
+        let mut url = KafkaUrl::new(brokers, topic);
+        url.options.reader = crate::READER;
+        url
     }
 
     /// Starts a broker again and waits until it answers.
@@ -76,6 +79,12 @@ impl Cluster {
             running.kill().unwrap();
             running.wait().unwrap();
         }
+    }
+
+    /// Stops a broker where it stands: it keeps its connections and says nothing any more.
+    pub fn freeze(&self, id: usize) {
+        let pid = self.nodes[id - 1].running.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
     }
 
     fn launch(&mut self, id: usize) {

@@ -5,6 +5,7 @@ use crate::support::{
     create, flush, open, producer, read_on, read_to_error, send_votes, unique, until, votes,
 };
 use rdkafka::admin::{NewTopic, TopicReplication};
+use std::time::{Duration, Instant};
 use votestream_election::{Offset, PartitionId};
 use votestream_log::{KafkaUrl, LogError, describe};
 
@@ -17,6 +18,36 @@ fn in_sync(url: &KafkaUrl) -> Vec<i32> {
 
 fn leader(url: &KafkaUrl) -> Option<i32> {
     describe(url).ok().and_then(|facts| facts.partitions[0].leader)
+}
+
+#[test]
+fn a_leader_that_falls_silent_is_left_once_another_leads() {
+    let cluster = Cluster::start(2, "replica.lag.time.max.ms=3000");
+    let url = cluster.url(&unique("silent"));
+    let topic = NewTopic::new(&url.topic, 1, TopicReplication::Variable(&[&[2, 1]]));
+    create(&url, topic, &[("min.insync.replicas", "1")]);
+    let log = open(&url);
+    let mut reader = log.partition(PartitionId(0), Offset(0)).unwrap();
+    let first = producer(&url, &[]);
+    send_votes(&first, &url, 0, 0..100);
+    flush(&first);
+    assert!(read_on(&log, &mut reader, 100).unwrap().votes == votes(0..100));
+    until("both replicas are in sync", || in_sync(&url).len() == 2);
+    cluster.freeze(2);
+    let began = Instant::now();
+    until("the silence is told", || {
+        log.wait_past(&[Offset(100)], Duration::from_millis(50)).unwrap();
+        assert!(reader.next_batch().unwrap().is_none());
+        log.trouble().is_some_and(|trouble| trouble.contains("no answer to Fetch"))
+    });
+    let only_one = KafkaUrl::new([url.brokers[0].clone()], &url.topic);
+    until("the other one leads", || leader(&only_one) == Some(1));
+    let second = producer(&only_one, &[]);
+    send_votes(&second, &only_one, 0, 100..200);
+    flush(&second);
+    assert!(read_on(&log, &mut reader, 200).unwrap().votes == votes(100..200));
+    assert!(began.elapsed() < Duration::from_secs(28), "not only once the request is given up");
+    until("the trouble is over", || log.trouble().is_none());
 }
 
 #[test]

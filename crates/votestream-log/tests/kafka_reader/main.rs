@@ -19,3 +19,6 @@ mod compaction;
 mod restart;
 
 mod fail_over;
+
+/// Who reads; the same scenarios run with librdkafka in `kafka_reader_librdkafka`.
+const READER: votestream_log::ReaderKind = votestream_log::ReaderKind::Native;

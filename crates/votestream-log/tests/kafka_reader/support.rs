@@ -29,7 +29,8 @@ pub fn unique(name: &str) -> String {
 
 /// A new topic.
 pub fn topic(name: &str, partitions: i32, config: &[(&str, &str)]) -> KafkaUrl {
-    let url = KafkaUrl::new([broker()], unique(name));
+    let mut url = KafkaUrl::new([broker()], unique(name));
+    url.options.reader = crate::READER;
     create(&url, NewTopic::new(&url.topic, partitions, TopicReplication::Fixed(1)), config);
     url
 }

@@ -6,7 +6,7 @@ use crate::support::{
 use rdkafka::producer::{BaseProducer, Producer};
 use std::time::Duration;
 use votestream_election::{Offset, PartitionId};
-use votestream_log::KafkaUrl;
+use votestream_log::{KafkaUrl, ReaderKind};
 
 fn transactional(url: &KafkaUrl) -> BaseProducer {
     let producer = producer(url, &[("transactional.id", &unique("tx")), ("compression.type", "lz4")]);
@@ -58,7 +58,10 @@ fn committed_aborted_and_open() {
         let offsets: Vec<u64> = read.votes.iter().map(|(offset, _)| *offset).collect();
         assert_eq!(offsets, expect(from, 60), "from {from}");
         assert!(read.votes.iter().all(|(offset, value)| *value == vote(*offset)), "from {from}");
-        assert_eq!(read.control, [30, 40, 41, 50].iter().filter(|marker| **marker >= from).count());
+        if crate::READER == ReaderKind::Native {
+            // librdkafka passes over those between records.
+            assert_eq!(read.control, [30, 40, 41, 50].iter().filter(|marker| **marker >= from).count());
+        }
     }
 
     // A reader that waits at the end is woken by the commit.

@@ -7,7 +7,6 @@ use votestream_election::Offset;
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     read: bool,
-    failed: bool,
     /// One of them has something to be read there.
     there: bool,
     /// One of them was fetched to that place, and no further.
@@ -24,7 +23,9 @@ impl State {
             let at = feed.partition.0 as usize;
             let (Some(seen), Some(past)) = (seen.get_mut(at), past.get(at)) else { continue };
             seen.read = true;
-            seen.failed |= feed.failed.is_some();
+            if feed.failed.is_some() && wanted(past) {
+                return true;
+            }
             if feed.holds(*past) {
                 seen.there = true;
             } else if feed.position == *past {
@@ -37,7 +38,7 @@ impl State {
                 continue;
             }
             // What another reader of the partition holds does not help one that stands at its end.
-            found |= seen.failed || seen.there && !seen.starving;
+            found |= seen.there && !seen.starving;
             if part.stable > *past && (!seen.read || part.stable > part.told) {
                 part.told = part.stable;
                 found = true;

@@ -61,7 +61,7 @@ impl KafkaPartition {
             self.aborted.marker(&header, batch.records().next().and_then(Result::ok));
         }
         (self.position, self.given) = (header.next_offset(), header.bytes);
-        let place = Place::Topic { topic, partition: self.partition };
+        let place = Place::Topic { topic, partition: self.partition, base: header.base_offset };
         Ok(Some(Batch::new(batch, self.from, aborted, place)))
     }
 

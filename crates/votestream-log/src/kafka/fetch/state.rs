@@ -16,7 +16,7 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use votestream_election::{Offset, PartitionId};
 
 /// Kafka's code of an offset that a partition does not have.
