@@ -71,7 +71,9 @@ fn fill(url: &KafkaUrl, votes: u64) {
     let producer: BaseProducer = config.create().expect("a producer");
     for index in 0..votes {
         let id = 1_000_000_000_000_000 + index.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 9_000_000_000_000_000;
-        let value = format!("{{\"id\":{id},\"gender\":\"Female\",\"age\":41,\"state\":\"Ohio\",\"decision\":\"Jill Stein\"}}");
+        let value = format!(
+            "{{\"id\":{id},\"gender\":\"Female\",\"age\":41,\"state\":\"Ohio\",\"decision\":\"Jill Stein\"}}"
+        );
         let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&url.topic).payload(value.as_bytes());
         record.partition = Some((index % u64::from(PARTITIONS)) as i32);
         while let Err((_, back)) = producer.send(record) {
@@ -84,7 +86,10 @@ fn fill(url: &KafkaUrl, votes: u64) {
 
 fn read_raw(url: &KafkaUrl, votes: u64) {
     let mut config = config(url);
-    config.set("group.id", "measure").set("enable.auto.commit", "false").set("isolation.level", "read_committed");
+    config
+        .set("group.id", "measure")
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", "read_committed");
     config.set("enable.auto.offset.store", "false").set("fetch.queue.backoff.ms", "10");
     config.set("queued.min.messages", "1000000").set("queued.max.messages.kbytes", "131072");
     let consumer: BaseConsumer = config.create().expect("a consumer");
