@@ -46,6 +46,9 @@ pub mod route;
 
 pub(crate) mod fetch;
 
+#[cfg(test)]
+mod hostile_tests;
+
 /// A broker's number in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(pub(crate) i32);
