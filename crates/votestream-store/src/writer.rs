@@ -22,7 +22,7 @@ pub struct WriterStore {
 }
 
 enum Backend {
-    Sqlite(sqlite::Writer),
+    Sqlite(Box<sqlite::Writer>),
     #[cfg(feature = "postgres")]
     Postgres(Box<crate::postgres::Writer>),
 }
@@ -31,7 +31,9 @@ impl WriterStore {
     /// Opens a store, making or migrating it where needed. Refuses what is not ours, is newer, or is being counted into.
     pub fn open(url: &StoreUrl) -> Result<Self, StoreError> {
         let backend = match url {
-            StoreUrl::Sqlite(path) => Backend::Sqlite(sqlite::Writer::open(path, &url.to_string())?),
+            StoreUrl::Sqlite(path) => {
+                Backend::Sqlite(Box::new(sqlite::Writer::open(path, &url.to_string())?))
+            }
             #[cfg(feature = "postgres")]
             StoreUrl::Postgres(at) => Backend::Postgres(Box::new(crate::postgres::Writer::open(at)?)),
             #[cfg(not(feature = "postgres"))]
