@@ -106,7 +106,7 @@ impl WriterStore {
     }
 
     /// Applies sealed deltas, ascending by partition, in one transaction, or none of them. After a transient error the same deltas
-    /// may be given again, once [`Self::resolve`] says so.
+    /// may be given again, once [`Self::resolve`] says so. PostgreSQL: given again without, they are resolved here first.
     pub fn flush(
         &mut self,
         election: &str,
