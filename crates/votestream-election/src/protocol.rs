@@ -65,7 +65,10 @@ pub fn decide_flush(policy: &FlushPolicy, facts: &OpenFacts) -> FlushDecision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolution {
     /// It had been committed.
-    Committed,
+    Committed {
+        /// The epoch just raised: that of all that follows.
+        epoch: u64,
+    },
     /// It had not; apply the same delta under this epoch.
     ApplyAgain {
         /// The epoch just raised.
@@ -78,7 +81,7 @@ pub enum Resolution {
 /// Decides what became of a flush `from..to`, given what raising the epoch returned (`None`: the epoch was no longer ours).
 pub fn resolve_commit(from: Offset, to: Offset, raised: Option<(u64, Offset)>) -> Resolution {
     match raised {
-        Some((_, next)) if next == to => Resolution::Committed,
+        Some((epoch, next)) if next == to => Resolution::Committed { epoch },
         Some((epoch, next)) if next == from => Resolution::ApplyAgain { epoch },
         _ => Resolution::Reload,
     }
@@ -208,7 +211,7 @@ mod tests {
     #[test]
     fn a_lost_answer_is_resolved_by_where_the_store_stands() {
         let (from, to) = (Offset(10), Offset(20));
-        assert_eq!(resolve_commit(from, to, Some((3, to))), Resolution::Committed);
+        assert_eq!(resolve_commit(from, to, Some((3, to))), Resolution::Committed { epoch: 3 });
         assert_eq!(resolve_commit(from, to, Some((3, from))), Resolution::ApplyAgain { epoch: 3 });
         assert_eq!(resolve_commit(from, to, Some((3, Offset(15)))), Resolution::Reload);
         assert_eq!(resolve_commit(from, to, None), Resolution::Reload);

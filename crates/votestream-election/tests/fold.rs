@@ -128,7 +128,7 @@ impl Model {
 
 fn record(offset: Offset, value: &[u8]) -> Record<'_> {
     let timestamp = Millis(1_730_840_000_000 + offset.0 as i64 * 20_000);
-    Record { offset, timestamp, value: Some(value), oversize: false }
+    Record { offset, timestamp, key: None, value: Some(value), oversize: false }
 }
 
 /// The naive count: one map, in order. (counted, duplicate, rejected, votes by region and candidate)

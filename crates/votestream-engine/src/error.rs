@@ -31,6 +31,19 @@ pub enum EngineError {
         /// Where it starts.
         start: votestream_election::Offset,
     },
+    /// A log that forgets records.
+    #[error(
+        "the topic's cleanup.policy is compact: of each key only the last record may be left, so votes may be missing from it; count what is there with --from-log-start, or set cleanup.policy=delete for a topic of votes"
+    )]
+    Compacted,
+    /// A log whose records need a schema to be read.
+    #[error(
+        "the topic's records are Avro or Protobuf (schema {schema} of a schema registry), and votestream reads JSON: have the producer write JSON or JSON Schema, or count a topic into which they were converted"
+    )]
+    Binary {
+        /// The schema's id in the registry.
+        schema: u32,
+    },
     /// Another worker has taken partitions over.
     #[error("another counter has taken over partition {0}; only one may count a store at a time")]
     Fenced(votestream_election::PartitionId),

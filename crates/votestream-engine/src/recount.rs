@@ -1,6 +1,6 @@
 //! The recount: the log counted again from its start, beside what the store holds. Nothing of the store is used but its answer.
 
-use crate::count::{Clock, fold_batch};
+use crate::count::{Clock, check_history, fold_batch, only, possible_partitioners};
 use crate::{EngineError, Shutdown};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,8 +12,7 @@ use votestream_election::delta::{
 use votestream_election::event::EventParser;
 use votestream_election::fold::{Misrouted, PartitionCount};
 use votestream_election::ledger::{ContentHasher, Digest, LeafSeal, election_digest};
-use votestream_election::partitioner::PartitionerSet;
-use votestream_election::protocol::{LogFacts, check_log, check_partition};
+use votestream_election::protocol::{LogFacts, check_log};
 use votestream_election::seen::SeenVoters;
 use votestream_election::{Election, Offset, PartitionId, RejectReason};
 use votestream_log::LogReader;
@@ -87,6 +86,8 @@ struct Recounted {
 
 /// Records folded before the open delta is emptied, so that memory stays flat.
 const SEAL_EVERY: u64 = 1_000_000;
+/// How long one wait for records of the log lasts.
+const PATIENCE: Duration = Duration::from_millis(200);
 /// Differences of one kind that are listed.
 const LISTED_MAX: usize = 20;
 
@@ -99,7 +100,7 @@ pub fn recount_log(
     (shutdown, progress): (&Shutdown, &(dyn Fn(u64) + Sync)),
 ) -> Result<RecountReport, EngineError> {
     let began = Instant::now();
-    let ends = log.end_offsets()?;
+    let ends = log.refresh_ends()?;
     check_log(
         &claim.pin,
         &LogFacts { log_id: log.log_id(), partitions: log.partitions(), ends: ends.clone() },
@@ -111,14 +112,7 @@ pub fn recount_log(
     let work = || -> Result<Vec<(u32, Recounted)>, EngineError> {
         let mut done = Vec::new();
         while let Some(partition) = next() {
-            let end = ends[partition.partition.0 as usize];
-            let (start, next) = (partition.start_offset, partition.next_offset);
-            let epoch = if next > start && end >= next {
-                log.epoch_ending_at(partition.partition, next)?
-            } else {
-                None
-            };
-            check_partition(partition.partition, (start, next), partition.leader_epoch, end, epoch)?;
+            check_history(log, partition, ends[partition.partition.0 as usize])?;
             done.push((
                 partition.partition.0,
                 recount_partition(election, log, partition, &claim.pin, options, shutdown, &tell)?,
@@ -192,7 +186,11 @@ fn recount_partition(
         head: LedgerHead { open: fold.open_leaf(), ..LedgerHead::default() },
     };
     while fold.next() < claimed.next_offset && !shutdown.is_raised() {
-        let Some(batch) = reader.next_batch()? else { break };
+        let Some(batch) = reader.next_batch()? else {
+            // Over a network what was there may still be on its way.
+            log.wait_past(&only(log.partitions(), claimed.partition, reader.position()), PATIENCE)?;
+            continue;
+        };
         fold_batch(&mut fold, &mut parser, &batch)?;
         if fold.open_records() >= SEAL_EVERY || fold.crowded() {
             tell(sum.add(&mut fold, layout));
@@ -250,11 +248,11 @@ fn found(election: &Election, claim: &Claim, parts: &[Recounted]) -> Snapshot {
 
 /// What a log alone says: all of it, from its start to its end, nothing claimed of what it holds.
 pub fn claim_of_log(election: &Election, log: &LogReader) -> Result<Claim, EngineError> {
-    let (starts, ends) = (log.start_offsets()?, log.end_offsets()?);
+    let (starts, ends) = (log.start_offsets()?, log.refresh_ends()?);
     let mut progress = Vec::new();
     for (p, (start, end)) in starts.iter().zip(&ends).enumerate() {
         let partition = PartitionId(p as u32);
-        let leader_epoch = if end > start { log.epoch_ending_at(partition, *end)? } else { None };
+        let leader_epoch = if end > start { log.epoch_ending_at(partition, *end, -1)? } else { None };
         progress.push(Progress {
             partition,
             epoch: 0,
@@ -272,11 +270,11 @@ pub fn claim_of_log(election: &Election, log: &LogReader) -> Result<Claim, Engin
         });
     }
     let pin = Pin {
-        log_kind: "dir".to_owned(),
+        log_kind: log.kind().to_owned(),
         log_id: log.log_id(),
         partitions: log.partitions(),
         start_offsets: starts,
-        partitioners: PartitionerSet::MURMUR2,
+        partitioners: possible_partitioners(log),
     };
     let snapshot = Snapshot {
         store_uuid: 0,

@@ -1,6 +1,7 @@
 //! Where a log is and how it is laid out: `dir:PATH[?codec=…&partitions=…]` or `kafka://…`. Opening it is left to the writer and reader.
 
 use crate::error::LogError;
+use crate::kafka_url::KafkaUrl;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -15,8 +16,8 @@ pub const PARTITIONS_MAX: u32 = 1024;
 pub enum LogUrl {
     /// Segment files in a directory of ours.
     Dir(DirLogUrl),
-    /// A Kafka topic: the text after `kafka://`.
-    Kafka(String),
+    /// A Kafka topic.
+    Kafka(KafkaUrl),
 }
 
 /// A directory of segment files.
@@ -118,6 +119,40 @@ pub enum UrlError {
     /// A Kafka URL without a host or a topic.
     #[error("log \"{0}\" must name a host and a topic, as in kafka://localhost:9092/voter_data")]
     Kafka(String),
+    /// A broker that is no `host:port`.
+    #[error("Kafka broker \"{0}\" is not of the form host:port, as in localhost:9092")]
+    KafkaBroker(String),
+    /// A topic name that Kafka does not allow.
+    #[error(
+        "Kafka topic \"{0}\" has a name that Kafka does not allow; it takes 1 to 249 of a-z, A-Z, 0-9, \".\", \"_\" and \"-\""
+    )]
+    KafkaTopic(String),
+    /// A password in the URL, where process lists and logs would show it.
+    #[error(
+        "a password may not stand in a log URL, where every process list shows it; put it in the variable VOTESTREAM_KAFKA_PASSWORD or name its file with password_file=FILE"
+    )]
+    KafkaPassword,
+    /// An option that is not known.
+    #[error(
+        "Kafka option \"{0}\" is unknown; known are tls, ca, cert, key, sasl, user, password_file, reader, codec and session_timeout_ms"
+    )]
+    KafkaOption(String),
+    /// An option without a value, or given twice.
+    #[error("Kafka option \"{0}\" must be given once and with a value, as in tls=true")]
+    KafkaForm(String),
+    /// An option's value that is not among the possible ones.
+    #[error("Kafka option {name} cannot be \"{value}\"; it takes {takes}")]
+    KafkaValue {
+        /// The option.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What it takes.
+        takes: &'static str,
+    },
+    /// Options that do not go together.
+    #[error("{0}")]
+    KafkaPair(&'static str),
 }
 
 impl FromStr for LogUrl {
@@ -125,12 +160,7 @@ impl FromStr for LogUrl {
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
         if let Some(rest) = text.strip_prefix("kafka://") {
-            let (hosts, topic) = rest.split_once('/').unwrap_or((rest, ""));
-            let topic = topic.split_once('?').map_or(topic, |(topic, _)| topic);
-            if hosts.is_empty() || topic.is_empty() {
-                return Err(UrlError::Kafka(text.to_owned()));
-            }
-            return Ok(Self::Kafka(rest.to_owned()));
+            return rest.parse().map(Self::Kafka);
         }
         let rest = text.strip_prefix("dir:").ok_or_else(|| UrlError::Scheme(text.to_owned()))?;
         let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
@@ -169,7 +199,7 @@ impl fmt::Display for LogUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dir(url) => url.fmt(f),
-            Self::Kafka(rest) => write!(f, "kafka://{rest}"),
+            Self::Kafka(url) => url.fmt(f),
         }
     }
 }
@@ -207,7 +237,8 @@ mod tests {
         check("dir:a/b", dir(None, None));
         check("dir:a/b?codec=lz4&partitions=12", dir(Some(Codec::Lz4), Some(12)));
         check("dir:a/b?partitions=1&codec=none", dir(Some(Codec::None), Some(1)));
-        check("kafka://h:9092,i:9092/t?x=y", Ok(LogUrl::Kafka("h:9092,i:9092/t?x=y".into())));
+        let kafka = LogUrl::Kafka(KafkaUrl::new(["h:9092", "i:9092"], "t"));
+        check("kafka://h:9092,i:9092/t", Ok(kafka));
         check("a/b", Err(UrlError::Scheme("a/b".into())));
         check("dir:", Err(UrlError::NoPath("dir:".into())));
         check("dir:?codec=lz4", Err(UrlError::NoPath("dir:?codec=lz4".into())));

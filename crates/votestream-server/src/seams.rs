@@ -35,7 +35,7 @@ pub struct Seams {
 pub struct Ingest {
     /// Opens the log for one request, or says why it cannot be written now.
     pub log: LogDoor,
-    /// The partition of a record, valid or not: by its voter where it has one.
+    /// The partition and the key of a record, valid or not: by its voter where it has one.
     pub partition_of: PartitionOf,
 }
 
@@ -57,8 +57,9 @@ impl Ingest {
     }
 }
 
-/// The partition of a record's bytes. For a line beyond `RECORD_BYTES_MAX` it is given the kept start.
-pub type PartitionOf = Arc<dyn Fn(&[u8]) -> PartitionId + Send + Sync>;
+/// The partition of a record's bytes, and its voter's canonical text: the key in a log whose records have keys. For a line beyond
+/// `RECORD_BYTES_MAX` it is given the kept start.
+pub type PartitionOf = Arc<dyn Fn(&[u8]) -> (PartitionId, Option<Vec<u8>>) + Send + Sync>;
 
 /// The bytes of records, in the order asked for; `None` where the log does not hold one any more. May block.
 pub type Payloads = Arc<dyn Fn(&[(PartitionId, Offset)]) -> Result<Vec<Option<Bytes>>, String> + Send + Sync>;

@@ -99,7 +99,7 @@ fn count(election: &Election) -> PartitionCount {
 
 fn fold(count: &mut PartitionCount, parser: &mut EventParser, values: &[(Millis, Vec<u8>)]) -> Counts {
     for ((timestamp, value), offset) in values.iter().zip((0..).map(Offset)) {
-        let record = Record { offset, timestamp: *timestamp, value: Some(value), oversize: false };
+        let record = Record { offset, timestamp: *timestamp, key: None, value: Some(value), oversize: false };
         count.record(parser, &record).expect("a vote on its partition");
     }
     count.end_batch(Offset(values.len() as u64), 1).expect("offsets in order");

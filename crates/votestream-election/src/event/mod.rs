@@ -10,6 +10,7 @@ mod rules;
 mod time;
 
 use crate::election::{Election, TimeFormat};
+use crate::framing::registry;
 use crate::ids::{BandIx, CandidateIx, GenderIx, Millis, RegionIx};
 use crate::reject::RejectReason;
 use crate::voter::{VoterKey, VoterKeys, VoterText, push_decimal};
@@ -97,6 +98,7 @@ impl EventParser {
         if oversize || value.len() > VALUE_BYTES_MAX {
             return Err(RejectReason::TooLarge);
         }
+        let value = registry::event(value);
         if !self.fields.read(value) {
             return Err(RejectReason::Malformed);
         }
@@ -119,6 +121,7 @@ impl EventParser {
     /// The canonical text of a record's voter, for choosing its partition whatever else is wrong with it. `None`: it is no object or has
     /// no valid id; such a record may lie anywhere.
     pub fn voter_text(&mut self, value: &[u8]) -> Option<VoterText> {
+        let value = registry::event(value);
         if value.len() > VALUE_BYTES_MAX || !self.fields.read(value) {
             return None;
         }

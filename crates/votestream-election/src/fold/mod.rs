@@ -25,6 +25,8 @@ pub struct Record<'a> {
     pub offset: Offset,
     /// The log's timestamp.
     pub timestamp: Millis,
+    /// Its key, where it has one: that of a valid vote must be the voter's canonical text.
+    pub key: Option<&'a [u8]>,
     /// Its value; `None` for a tombstone.
     pub value: Option<&'a [u8]>,
     /// The value is a stub of something longer than 65,536 bytes.
@@ -46,7 +48,7 @@ pub enum Misrouted {
 pub enum FoldError {
     /// A voter's records would be spread over partitions: one vote per voter could not be kept.
     #[error(
-        "the record at offset {offset} of partition {partition} is of a voter who belongs on another partition: the topic is not keyed by the voter with murmur2 or crc32, or was written with several partitioners; count it with --route (a dir: log: ingest its records anew with the election that counts them), or count such records as rejects with --misrouted=reject"
+        "the record at offset {offset} of partition {partition} is of a voter who belongs on another partition, or has a key that is not the voter's id: the topic is not keyed by the voter with murmur2 or crc32, or was written with several partitioners; count it with --route (a dir: log: ingest its records anew with the election that counts them), or count such records as rejects with --misrouted=reject"
     )]
     Misrouted {
         /// Which partition.
@@ -226,7 +228,7 @@ impl PartitionCount {
     fn judge(&mut self, parser: &mut EventParser, record: &Record<'_>) -> Result<Vote, Judged> {
         let judged = parser.judge(record.value, record.timestamp, record.oversize);
         let reason = match judged {
-            Ok(vote) if self.belongs(parser, vote.voter) => {
+            Ok(vote) if self.belongs(parser, vote.voter, record.key) => {
                 self.ledger.vote(record.offset, &ledger_row(&vote));
                 return Ok(vote);
             }
@@ -243,9 +245,9 @@ impl PartitionCount {
         Err(Judged::Reject(reason))
     }
 
-    /// Whether a partitioner is left that puts the voter here; narrows the set to those.
+    /// Whether the key, if any, names the voter, and a partitioner is left that puts the voter here; narrows the set to those.
     #[inline]
-    fn belongs(&mut self, parser: &EventParser, voter: VoterKey) -> bool {
+    fn belongs(&mut self, parser: &EventParser, voter: VoterKey, key: Option<&[u8]>) -> bool {
         let (digits, first);
         let text = match voter {
             VoterKey::Integer(id) => {
@@ -258,6 +260,9 @@ impl PartitionCount {
                 &self.text
             }
         };
+        if key.is_some_and(|key| key != text) {
+            return false;
+        }
         if self.partitioners == PartitionerSet::MURMUR2 {
             // As all our own logs are: nothing to narrow.
             return murmur2_partition(text, self.partitions) == self.partition;

@@ -1,10 +1,13 @@
 //! Cutting a stream of bytes into records: lines, elements of a JSON array, events of an SSE stream, rows of a CSV file.
 //! Every non-blank piece is a record, valid or not; only counting judges. Memory is bounded by [`RECORD_BYTES_MAX`] a record.
+//! And, apart from that, the frame that schema registries put around a Kafka record's value: [`registry`].
 
 mod array;
 mod csv;
 mod lines;
 mod sse;
+
+pub mod registry;
 
 pub use array::{ArrayError, ArraySplitter};
 pub use csv::{CsvLines, CsvRows};

@@ -1,15 +1,16 @@
 //! One deciding thread: reads its partitions' batches, folds them, and seals deltas when it is time. It never waits for the store
 //! except through the bounded channel, and never talks to it.
 
-use super::{CountOptions, Sealed, Until};
+use super::session::Session;
+use super::{Sealed, Until};
 use crate::{EngineError, Shutdown};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
+use votestream_election::Offset;
 use votestream_election::event::EventParser;
 use votestream_election::fold::{PartitionCount, Record};
 use votestream_election::protocol::{FlushDecision, OpenFacts, decide_flush};
-use votestream_election::{Election, Offset};
-use votestream_log::{LogReader, PartitionReader};
+use votestream_log::PartitionReader;
 
 /// Longest wait before looking whether to stop.
 const WAIT_MAX: Duration = Duration::from_millis(50);
@@ -20,46 +21,39 @@ const BATCHES_A_TURN: usize = 4;
 
 pub(super) struct Decider<'a> {
     parser: EventParser,
-    log: &'a LogReader,
-    options: &'a CountOptions,
+    session: Session<'a>,
     parts: Vec<PartitionCount>,
-    until: Until,
+    /// Raised when this stretch is to end: flush and return.
+    interrupt: Shutdown,
     oldest: Option<Instant>,
 }
 
 impl<'a> Decider<'a> {
-    pub(super) fn new(
-        election: &Election,
-        log: &'a LogReader,
-        options: &'a CountOptions,
-        parts: Vec<PartitionCount>,
-        until: Until,
-    ) -> Self {
-        Self { parser: EventParser::new(election), log, options, parts, until, oldest: None }
+    pub(super) fn new(session: Session<'a>, parts: Vec<PartitionCount>, interrupt: Shutdown) -> Self {
+        Self { parser: EventParser::new(session.election), session, parts, interrupt, oldest: None }
     }
 
-    /// Runs until the end, until told to stop, or until the committing side is gone.
+    /// Runs until the end, until told to stop, or until the committing side is gone (`deaf`). Gives the partitions' state back.
     pub(super) fn run(
         mut self,
         sender: &SyncSender<Sealed>,
-        shutdown: &Shutdown,
-        stopped: &Shutdown,
-    ) -> Result<(), EngineError> {
+        deaf: &Shutdown,
+    ) -> Result<Vec<PartitionCount>, EngineError> {
         let mut readers = Vec::new();
         for part in &self.parts {
-            readers.push(self.log.partition(part.partition(), part.next())?);
+            readers.push(self.session.log.partition(part.partition(), part.next())?);
         }
         loop {
             let read = self.turn(&mut readers)?;
-            let stopping = shutdown.is_raised() || self.at_end();
+            let stopping = self.session.shutdown.is_raised() || self.interrupt.is_raised() || self.at_end();
             let decision = if stopping { self.last_flush() } else { self.decide(!read) };
             match decision {
                 FlushDecision::Now => {
-                    if !self.flush(sender, stopped)? {
-                        return Ok(());
+                    if !self.flush(sender, deaf)? {
+                        return Ok(self.parts);
                     }
                 }
-                FlushDecision::Nothing if stopping => return Ok(()),
+                FlushDecision::Nothing if stopping => return Ok(self.parts),
                 FlushDecision::Nothing if !read => self.wait(WAIT_MAX)?,
                 FlushDecision::After(left) if !read => self.wait(left.min(WAIT_MAX))?,
                 FlushDecision::Nothing | FlushDecision::After(_) => {}
@@ -71,16 +65,16 @@ impl<'a> Decider<'a> {
     fn turn(&mut self, readers: &mut [PartitionReader]) -> Result<bool, EngineError> {
         let mut read = false;
         for (part, reader) in self.parts.iter_mut().zip(readers) {
-            part.set_clock((self.options.clock)());
+            part.set_clock((self.session.options.clock)());
             for _ in 0..BATCHES_A_TURN {
-                if reached(&self.until, part) {
+                if reached(self.session.until, part) {
                     break;
                 }
                 let Some(batch) = reader.next_batch()? else { break };
                 read = true;
                 self.oldest.get_or_insert_with(Instant::now);
                 fold_batch(part, &mut self.parser, &batch)?;
-                if part.open_records() >= self.options.flush.records_max {
+                if part.open_records() >= self.session.options.flush.records_max {
                     break;
                 }
             }
@@ -89,7 +83,7 @@ impl<'a> Decider<'a> {
     }
 
     fn at_end(&self) -> bool {
-        self.until.is_some() && self.parts.iter().all(|part| reached(&self.until, part))
+        self.session.until.is_some() && self.parts.iter().all(|part| reached(self.session.until, part))
     }
 
     fn last_flush(&self) -> FlushDecision {
@@ -105,12 +99,12 @@ impl<'a> Decider<'a> {
             backlog_empty,
             crowded: self.parts.iter().any(PartitionCount::crowded),
         };
-        decide_flush(&self.options.flush, &facts)
+        decide_flush(&self.session.options.flush, &facts)
     }
 
     /// Seals all open deltas and hands them over; false where the committing side is gone.
-    fn flush(&mut self, sender: &SyncSender<Sealed>, stopped: &Shutdown) -> Result<bool, EngineError> {
-        let ends = self.log.end_offsets()?;
+    fn flush(&mut self, sender: &SyncSender<Sealed>, deaf: &Shutdown) -> Result<bool, EngineError> {
+        let ends = self.session.log.end_offsets()?;
         let deltas: Vec<_> =
             self.parts.iter_mut().filter_map(|part| part.seal(ends[part.partition().0 as usize])).collect();
         fail::fail_point!("count-after-seal", |_| std::process::abort());
@@ -125,18 +119,18 @@ impl<'a> Decider<'a> {
                 Err(TrySendError::Disconnected(_)) => return Ok(false),
                 Err(TrySendError::Full(back)) => sealed = back,
             }
-            if stopped.wait(CHANNEL_RETRY) {
+            if deaf.wait(CHANNEL_RETRY) {
                 return Ok(false);
             }
         }
     }
 
     fn wait(&self, patience: Duration) -> Result<(), EngineError> {
-        let mut seen: Vec<Offset> = vec![Offset(u64::MAX); self.log.partitions() as usize];
+        let mut seen: Vec<Offset> = vec![Offset(u64::MAX); self.session.log.partitions() as usize];
         for part in &self.parts {
             seen[part.partition().0 as usize] = part.next();
         }
-        self.log.wait_past(&seen, patience)?;
+        self.session.log.wait_past(&seen, patience)?;
         Ok(())
     }
 }
@@ -151,7 +145,7 @@ pub(crate) fn fold_batch(
     parser: &mut EventParser,
     batch: &votestream_log::Batch<'_>,
 ) -> Result<(), EngineError> {
-    if !batch.is_control() {
+    if !batch.is_skipped() {
         for record in batch.records() {
             let record = record?;
             part.record(parser, &as_folded(&record))?;
@@ -166,6 +160,7 @@ pub(crate) fn as_folded<'a>(record: &votestream_log::Record<'a>) -> Record<'a> {
     Record {
         offset: record.offset,
         timestamp: record.timestamp,
+        key: record.key,
         value: record.value,
         oversize: record.oversize,
     }

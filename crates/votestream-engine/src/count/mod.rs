@@ -1,25 +1,39 @@
 //! Counting: threads that decide, one thread that commits. Deltas travel through a bounded channel; a sealed delta is never decided
 //! again. Opening log and store, and everything shown, is the caller's.
 
+mod assignment;
 mod commit;
 mod decide;
 mod latency;
 mod load;
+mod session;
+
+pub use assignment::{Assigned, Assignment, Everything};
 
 use crate::{EngineError, Shutdown};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use votestream_election::delta::{Engine, PartitionDelta, Pin};
+use votestream_election::delta::{PartitionDelta, Pin};
 use votestream_election::fold::{Misrouted, PartitionCount};
+use votestream_election::framing::registry;
 use votestream_election::health::EngineHealth;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::protocol::{FlushPolicy, LogFacts, check_log};
 use votestream_election::{Election, Millis, Offset, PartitionId};
 use votestream_log::LogReader;
-use votestream_store::WriterStore;
+use votestream_store::{StoreError, WriterStore};
 
 /// A wall clock, passed in so that tests can hold it.
 pub type Clock = fn() -> Millis;
+
+/// How long a worker with nothing to count waits before it looks again.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a worker whose flush was fenced waits to hear that the partition is another's: a heartbeat of the group.
+const FENCED_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long the first record of a partition is waited for, when looking at what a log holds.
+const SAMPLE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How to count.
 #[derive(Clone)]
@@ -51,6 +65,8 @@ pub struct Committed {
     pub records: u64,
     /// First offset of each partition that is not committed, in partition order.
     pub next: Vec<Offset>,
+    /// Whether this worker has the partition whose owner publishes for all.
+    pub leads: bool,
     /// How the engine is doing.
     pub health: EngineHealth,
 }
@@ -71,63 +87,87 @@ pub struct CountSummary {
     pub voters_loaded: u64,
     /// Flushes committed.
     pub flushes: u64,
+    /// Processor time that flushing took here, in this process.
+    pub flush_cpu: Duration,
     /// From a record's reading to its commit.
     pub latency: LatencySummary,
 }
 
 pub(crate) use decide::fold_batch;
 pub use latency::LatencySummary;
+pub(crate) use load::{check_history, only};
 
-/// Counts until the end (with `until_end`) or until told to stop.
+/// Counts until the end (with `until_end`) or until told to stop. Where the assignment is shared, until the end means that all of the
+/// log's partitions are counted up to it, by whomever.
 pub fn run(
     election: &Election,
     log: &LogReader,
     store: &mut WriterStore,
     options: &CountOptions,
-    shutdown: &Shutdown,
+    (assignment, shutdown): (&dyn Assignment, &Shutdown),
     on_commit: &OnCommit,
 ) -> Result<CountSummary, EngineError> {
-    let ends = log.end_offsets()?;
-    let pin = prepare(election, log, store, options)?;
-    let began = std::time::Instant::now();
-    let partitions: Vec<PartitionId> = (0..pin.partitions).map(PartitionId).collect();
-    let states = store.take_over(&election.id, &partitions, Engine::Native)?;
-    let next = states.iter().map(|state| state.progress.next_offset).collect();
-    let counts = load::load(election, log, store, &pin, states, options)?;
-    let mut summary = CountSummary {
-        loaded_in: began.elapsed(),
-        voters_loaded: counts.iter().map(|c| c.seen().len()).sum(),
-        ..CountSummary::default()
-    };
-    tracing::info!(
-        voters = summary.voters_loaded,
-        ms = summary.loaded_in.as_millis(),
-        "partitions taken over"
-    );
+    let ends = log.refresh_ends()?;
+    prepare(election, log, store, options)?;
     let until = options.until_end.then_some(ends);
-    let stopped = Shutdown::new();
-    let (sender, sealed) = std::sync::mpsc::sync_channel(options.threads);
-    std::thread::scope(|scope| {
-        let deciders: Vec<_> = share(counts, options.threads)
-            .into_iter()
-            .map(|share| {
-                let (sender, stopped, until) = (sender.clone(), stopped.clone(), until.clone());
-                let worker = decide::Decider::new(election, log, options, share, until);
-                scope.spawn(move || worker.run(&sender, shutdown, &stopped))
-            })
-            .collect();
-        drop(sender);
-        let committed = commit::Committer::new(election, store, options, (on_commit, shutdown), next)
-            .run(&sealed, &mut summary);
-        // Deciders that wait for room must see that nobody will take more.
-        stopped.raise();
-        drop(sealed);
-        let decided: Vec<_> =
-            deciders.into_iter().map(|d| d.join().unwrap_or(Err(EngineError::Thread("deciding")))).collect();
-        committed?;
-        decided.into_iter().collect::<Result<Vec<()>, _>>()
-    })?;
+    let session = session::Session { election, log, options, assignment, shutdown, until: &until };
+    let mut committer = commit::Committer::new(&session, store, on_commit);
+    let mut summary = CountSummary::default();
+    let mut held: Vec<PartitionCount> = Vec::new();
+    // Whoever watches learns at once how far counting had come.
+    committer.begin()?;
+    loop {
+        let assigned = assignment.now();
+        held.retain(|count| assigned.partitions.contains(&count.partition()));
+        let missing = |p: &PartitionId| !held.iter().any(|count| count.partition() == *p);
+        let new: Vec<PartitionId> = assigned.partitions.iter().copied().filter(missing).collect();
+        if !new.is_empty() {
+            held.extend(take_over(&session, &mut committer, &new, &mut summary)?);
+            held.sort_by_key(PartitionCount::partition);
+        }
+        let mut lost = BTreeSet::new();
+        if !held.is_empty() {
+            let stretch = session.stretch(
+                std::mem::take(&mut held),
+                assigned.generation,
+                &mut committer,
+                &mut summary,
+            )?;
+            (held, lost) = (stretch.counts, stretch.lost);
+            held.retain(|count| !lost.contains(&count.partition()));
+        }
+        if shutdown.is_raised() || committer.all_counted(&until)? {
+            break;
+        }
+        if committer.stand_up()? {
+            continue;
+        }
+        // What somebody else has moved is usually theirs by now; this worker learns of it with the next answer of the group.
+        let patience = if lost.is_empty() { LOOK_EVERY } else { FENCED_PATIENCE };
+        assignment.wait_change(assigned.generation, patience)?;
+    }
+    committer.finish(&mut summary)?;
     Ok(summary)
+}
+
+/// Takes partitions over and reads their voters back.
+fn take_over(
+    session: &session::Session<'_>,
+    committer: &mut commit::Committer<'_>,
+    partitions: &[PartitionId],
+    summary: &mut CountSummary,
+) -> Result<Vec<PartitionCount>, EngineError> {
+    let began = std::time::Instant::now();
+    let Some(states) = committer.take_over(partitions)? else { return Ok(Vec::new()) };
+    // Its partitioners are those left by all who have counted so far.
+    let pin = committer.store().pin(&session.election.id)?;
+    let counts = load::load(session, committer.store(), &pin, states)?;
+    let voters: u64 = counts.iter().map(|c| c.seen().len()).sum();
+    summary.loaded_in += began.elapsed();
+    summary.voters_loaded += voters;
+    let taken = partitions.len();
+    tracing::info!(partitions = taken, voters, ms = began.elapsed().as_millis(), "partitions taken over");
+    Ok(counts)
 }
 
 /// Creates the election in the store, or finds it there, and checks that it was counted from this log.
@@ -137,7 +177,12 @@ pub fn prepare(
     store: &mut WriterStore,
     options: &CountOptions,
 ) -> Result<Pin, EngineError> {
-    let pin = first_pin(log, options)?;
+    // A log whose beginning has gone since is no obstacle: it was counted.
+    let pin = match store.pin(&election.id) {
+        Ok(_) => pin_of(log)?,
+        Err(StoreError::UnknownElection { .. } | StoreError::NoElection { .. }) => first_pin(log, options)?,
+        Err(error) => return Err(error.into()),
+    };
     store.create_or_resume(election, &pin, (options.clock)())?;
     let pin = store.pin(&election.id)?;
     check_log(
@@ -147,34 +192,65 @@ pub fn prepare(
     Ok(pin)
 }
 
-/// What a first run pins: this log, from its start.
+/// What a first run pins: this log, from its start. Refuses one from which votes may be missing, unless that was asked for.
 pub fn first_pin(log: &LogReader, options: &CountOptions) -> Result<Pin, EngineError> {
-    let start_offsets = log.start_offsets()?;
-    if !options.from_log_start
-        && let Some(late) = start_offsets.iter().position(|start| start.0 > 0)
-    {
-        return Err(EngineError::StartsLate {
-            partition: PartitionId(late as u32),
-            start: start_offsets[late],
-        });
+    let pin = pin_of(log)?;
+    if options.from_log_start {
+        return Ok(pin);
     }
+    if log.cleanup_compacts()? {
+        return Err(EngineError::Compacted);
+    }
+    if let Some(late) = pin.start_offsets.iter().position(|start| start.0 > 0) {
+        let (partition, start) = (PartitionId(late as u32), pin.start_offsets[late]);
+        return Err(EngineError::StartsLate { partition, start });
+    }
+    refuse_binary(log)?;
+    Ok(pin)
+}
+
+fn pin_of(log: &LogReader) -> Result<Pin, EngineError> {
     Ok(Pin {
-        log_kind: "dir".to_owned(),
+        log_kind: log.kind().to_owned(),
         log_id: log.log_id(),
         partitions: log.partitions(),
-        start_offsets,
-        partitioners: PartitionerSet::MURMUR2,
+        start_offsets: log.start_offsets()?,
+        partitioners: possible_partitioners(log),
     })
 }
 
-/// Deals partitions out to threads.
-fn share(counts: Vec<PartitionCount>, threads: usize) -> Vec<Vec<PartitionCount>> {
-    let threads = threads.clamp(1, counts.len().max(1));
-    let mut shares: Vec<Vec<PartitionCount>> = (0..threads).map(|_| Vec::new()).collect();
-    for (i, count) in counts.into_iter().enumerate() {
-        shares[i % threads].push(count);
+/// A topic whose first records are all Avro or Protobuf holds no vote that could be read: better said at once than in a million
+/// rejects.
+fn refuse_binary(log: &LogReader) -> Result<(), EngineError> {
+    let (starts, ends) = (log.start_offsets()?, log.end_offsets()?);
+    let mut schema = None;
+    for (p, (start, end)) in starts.iter().zip(&ends).enumerate().filter(|(_, (start, end))| start < end) {
+        let mut reader = log.partition(PartitionId(p as u32), *start)?;
+        let began = std::time::Instant::now();
+        while began.elapsed() < SAMPLE_PATIENCE {
+            let Some(batch) = reader.next_batch()? else {
+                log.wait_past(&only(log.partitions(), PartitionId(p as u32), reader.position()), LOOK_EVERY)?;
+                continue;
+            };
+            let Some(record) = batch.records().next().filter(|_| !batch.is_skipped()) else {
+                if batch.next_offset() >= *end {
+                    break;
+                }
+                continue;
+            };
+            match registry::unframe(record?.value.unwrap_or_default()) {
+                registry::Framing::Binary { schema_id } => schema = Some(schema_id),
+                registry::Framing::Plain | registry::Framing::Json(_) => return Ok(()),
+            }
+            break;
+        }
     }
-    shares
+    schema.map_or(Ok(()), |schema| Err(EngineError::Binary { schema }))
+}
+
+/// Our own log is dealt out by murmur2; who wrote a topic, and how, is found out from its votes.
+pub(crate) fn possible_partitioners(log: &LogReader) -> PartitionerSet {
+    if log.kind() == "dir" { PartitionerSet::MURMUR2 } else { PartitionerSet::ALL }
 }
 
 /// Sealed deltas of one deciding thread, on their way to the store.

@@ -13,6 +13,7 @@ const BATCH_BYTES: usize = 512 * 1024;
 /// Fills one batch a partition and queues it when full.
 pub struct Batcher {
     handle: AppendHandle,
+    keyed: bool,
     builders: Vec<BatchBuilder>,
     source: Option<SourceId>,
     /// Per partition the source's last index that is durable.
@@ -27,6 +28,7 @@ impl Batcher {
     pub fn new(handle: AppendHandle, partitions: u32, source: Option<(SourceId, Vec<Option<u64>>)>) -> Self {
         let (source, durable) = source.map_or((None, Vec::new()), |(id, durable)| (Some(id), durable));
         Self {
+            keyed: handle.keyed(),
             handle,
             builders: (0..partitions).map(|_| BatchBuilder::new(BATCH_BYTES)).collect(),
             source,
@@ -42,13 +44,15 @@ impl Batcher {
         self.durable.iter().map(|last| last.map_or(0, |last| last + 1)).min().unwrap_or(0)
     }
 
-    /// Adds record number `index` of the source; returns whether it was appended rather than passed over.
+    /// Adds record number `index` of the source; returns whether it was appended rather than passed over. `key` is the canonical text
+    /// of its voter, where it has one; a log whose records have no keys does without.
     #[inline]
     pub fn push(
         &mut self,
         index: u64,
         partition: PartitionId,
         timestamp: Millis,
+        key: Option<&[u8]>,
         value: &[u8],
         oversize: Option<u64>,
     ) -> Result<bool, EngineError> {
@@ -57,7 +61,11 @@ impl Batcher {
             self.passed += 1;
             return Ok(false);
         }
-        self.builders[p].push(timestamp, value, oversize);
+        if self.keyed {
+            self.builders[p].push_keyed(timestamp, key, value, oversize);
+        } else {
+            self.builders[p].push(timestamp, value, oversize);
+        }
         self.last[p] = index;
         self.appended += 1;
         if self.builders[p].is_full() {
@@ -114,6 +122,7 @@ pub struct Router {
     /// Other names that a voter's id goes by, for records of another election than the one named.
     others: Vec<EventParser>,
     partitions: u32,
+    /// The canonical text of the voter of the record routed last; empty where it names none.
     text: Vec<u8>,
 }
 
@@ -134,15 +143,20 @@ impl Router {
         timestamp: Millis,
         oversize: bool,
     ) -> (PartitionId, Result<VoterKey, RejectReason>) {
+        self.text.clear();
         let judged = self.parser.judge(Some(value), timestamp, oversize).map(|vote| vote.voter);
         match judged {
             Ok(voter) => {
-                self.text.clear();
                 self.parser.canonical_text(voter, &mut self.text);
                 (murmur2_partition(&self.text, self.partitions), judged)
             }
             Err(_) => (self.rejected(index, value), judged),
         }
+    }
+
+    /// The canonical text of the voter of the record routed last: its key in a log whose records have keys. `None`: it names no voter.
+    pub fn key(&self) -> Option<&[u8]> {
+        (!self.text.is_empty()).then_some(self.text.as_slice())
     }
 
     /// Looks at an input's first records: where none of them names a voter as expected, finds the field that does, as a draft of a
@@ -162,7 +176,10 @@ impl Router {
     fn rejected(&mut self, index: u64, value: &[u8]) -> PartitionId {
         let mut parsers = std::iter::once(&mut self.parser).chain(&mut self.others);
         match parsers.find_map(|parser| parser.voter_text(value)) {
-            Some(voter) => murmur2_partition(voter.as_bytes(), self.partitions),
+            Some(voter) => {
+                self.text.extend_from_slice(voter.as_bytes());
+                murmur2_partition(&self.text, self.partitions)
+            }
             None => PartitionId((index % u64::from(self.partitions)) as u32),
         }
     }

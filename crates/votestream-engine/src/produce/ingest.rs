@@ -204,7 +204,7 @@ impl Sink<'_> {
             self.rejects.add(self.name, index + 1, reason, piece.bytes)?;
             self.summary.rejected += 1;
         }
-        if self.batcher.push(index, partition, self.now, piece.bytes, piece.oversize)? {
+        if self.batcher.push(index, partition, self.now, self.router.key(), piece.bytes, piece.oversize)? {
             self.summary.appended += 1;
         } else {
             self.summary.passed += 1;

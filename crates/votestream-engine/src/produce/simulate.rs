@@ -105,6 +105,7 @@ pub fn simulate_into_log(
                 meta.index,
                 meta.partition(partitions),
                 meta.timestamp,
+                meta.voter.as_ref().map(|voter| &voter.key[..]),
                 piece.bytes,
                 piece.oversize,
             )?;

@@ -1,6 +1,6 @@
 //! A sealed batch to the bytes that are stored: mark patched in, compressed, framed, checksummed. Buffers are the caller's and are reused.
 
-use super::{BatchHeader, HEADER_BYTES, SealedBatch, lz4};
+use super::{BatchHeader, HEADER_BYTES, SealedBatch, header, lz4};
 use crate::url::Codec;
 use votestream_election::Offset;
 
@@ -17,6 +17,31 @@ pub struct Place {
     pub epoch: i32,
     /// The partition's synced end at this moment.
     pub synced: Offset,
+}
+
+/// Who sends a batch to a broker, which tells by it a batch that it has from one that it lacks. −1 each: nobody in particular.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The producer id.
+    pub producer_id: i64,
+    /// The producer's epoch.
+    pub producer_epoch: i16,
+    /// The sequence number of the batch's first record in its partition.
+    pub base_sequence: i32,
+    /// The batch is part of a transaction.
+    pub transactional: bool,
+}
+
+impl Stamp {
+    const NONE: Self = Self { producer_id: -1, producer_epoch: -1, base_sequence: -1, transactional: false };
+
+    /// Stamps an encoded batch, whatever stamp it had.
+    ///
+    /// # Panics
+    /// When `batch` is shorter than a batch's header.
+    pub fn put(self, batch: &mut [u8]) {
+        header::stamp(batch, self);
+    }
 }
 
 /// Encodes batches with one codec. Keeps the compressor's tables.
@@ -48,6 +73,16 @@ impl BatchEncoder {
     /// Replaces `out` by the batch as it is stored at `place`. Records that the codec does not shrink are stored as they are.
     pub fn encode(&mut self, batch: &mut SealedBatch, place: Place, out: &mut Vec<u8>) {
         batch.set_mark(place.synced.0, place.epoch);
+        self.encode_as_is(batch, place, out);
+    }
+
+    /// Replaces `out` by the batch as it is sent to a broker, which gives it offsets and leader epoch itself. It is stamped later.
+    pub fn encode_for_broker(&mut self, batch: &mut SealedBatch, out: &mut Vec<u8>) {
+        batch.drop_mark();
+        self.encode_as_is(batch, Place { base: Offset(0), epoch: -1, synced: Offset(0) }, out);
+    }
+
+    fn encode_as_is(&mut self, batch: &SealedBatch, place: Place, out: &mut Vec<u8>) {
         let body = batch.body();
         out.clear();
         out.resize(HEADER_BYTES, 0);
@@ -74,9 +109,9 @@ impl BatchEncoder {
             last_offset_delta: batch.records as i32 - 1,
             base_timestamp: batch.base_timestamp,
             max_timestamp: batch.max_timestamp,
-            producer_id: -1,
-            producer_epoch: -1,
-            base_sequence: -1,
+            producer_id: Stamp::NONE.producer_id,
+            producer_epoch: Stamp::NONE.producer_epoch,
+            base_sequence: Stamp::NONE.base_sequence,
             records: batch.records as i32,
         };
         header.write(out);

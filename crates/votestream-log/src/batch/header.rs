@@ -1,6 +1,6 @@
 //! The 61 bytes before a batch's records: read, written, checked for what can be told without the records.
 
-use super::{BATCH_BYTES_MAX, BatchError};
+use super::{BATCH_BYTES_MAX, BatchError, Stamp};
 use votestream_election::{Millis, Offset};
 
 /// The bytes of a batch before its records.
@@ -12,6 +12,7 @@ const CRC_FROM: usize = 21;
 
 const CODEC_BITS: i16 = 0x07;
 const LOG_APPEND_TIME_BIT: i16 = 0x08;
+const TRANSACTIONAL_BIT: i16 = 0x10;
 const CONTROL_BIT: i16 = 0x20;
 
 /// A batch's header, field by field as Kafka names them.
@@ -123,6 +124,11 @@ impl BatchHeader {
         self.attributes & CONTROL_BIT != 0
     }
 
+    /// Whether it was written in a transaction (markers are, too).
+    pub fn is_transactional(&self) -> bool {
+        self.attributes & TRANSACTIONAL_BIT != 0
+    }
+
     /// Whether the broker's time of arrival, kept as the greatest time, stands for every record's.
     pub(super) fn is_log_append_time(&self) -> bool {
         self.attributes & LOG_APPEND_TIME_BIT != 0
@@ -132,6 +138,20 @@ impl BatchHeader {
     pub(super) fn codec_bits(&self) -> u8 {
         (self.attributes & CODEC_BITS) as u8
     }
+}
+
+/// Writes the producer's fields and the CRC over them.
+pub(super) fn stamp(batch: &mut [u8], stamp: Stamp) {
+    let mut attributes = i16::from_be_bytes([batch[21], batch[22]]) & !TRANSACTIONAL_BIT;
+    if stamp.transactional {
+        attributes |= TRANSACTIONAL_BIT;
+    }
+    batch[21..23].copy_from_slice(&attributes.to_be_bytes());
+    batch[43..51].copy_from_slice(&stamp.producer_id.to_be_bytes());
+    batch[51..53].copy_from_slice(&stamp.producer_epoch.to_be_bytes());
+    batch[53..57].copy_from_slice(&stamp.base_sequence.to_be_bytes());
+    let crc = crc32c::crc32c(&batch[CRC_FROM..]);
+    batch[17..21].copy_from_slice(&crc.to_be_bytes());
 }
 
 #[inline]

@@ -1,30 +1,29 @@
-//! Reads one partition batch by batch, following its segments, never beyond what is synced.
+//! What a reader of one partition gives out, whatever log it reads: batches, and the records in them.
 
-use super::marks::Marks;
-use crate::batch::{self, BatchDecoder, BatchError, HEADER_BYTES, Record, RecordBatch};
+use super::dir::DirPartition;
+use crate::batch::{self, BatchError, HEADER_BYTES, Record, RecordBatch};
 use crate::error::LogError;
-use crate::layout;
-use crate::segment::{Cursor, Expect, READ_BYTES, WALK_BYTES};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+#[cfg(feature = "kafka")]
+use crate::kafka::by_librdkafka::RdPartition;
+#[cfg(feature = "kafka")]
+use crate::kafka::fetch::KafkaPartition;
+use std::path::Path;
+use votestream_election::framing::{RECORD_BYTES_MAX, STUB_BYTES};
 use votestream_election::{Offset, PartitionId};
 
 /// Reads one partition, batch by batch. Keeps its buffers.
 #[derive(Debug)]
 pub struct PartitionReader {
-    root: PathBuf,
-    dir: PathBuf,
-    partition: PartitionId,
-    marks: Arc<Marks>,
-    /// Records before it are dropped.
-    from: Offset,
-    /// What was synced when the bytes in the cursor's buffer were read: only so far do they hold still.
-    trusted: Offset,
-    cursor: Cursor,
-    expect: Expect,
-    decoder: BatchDecoder,
-    /// Bytes of the batch that was last given out.
-    given: usize,
+    inner: Inner,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Dir(DirPartition),
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaPartition),
+    #[cfg(feature = "kafka")]
+    Librdkafka(Box<RdPartition>),
 }
 
 /// One batch: CRC checked, decompressed.
@@ -32,8 +31,8 @@ pub struct PartitionReader {
 pub struct Batch<'a> {
     inner: RecordBatch<'a>,
     from: Offset,
-    file: &'a Path,
-    position: u64,
+    aborted: bool,
+    place: Place<'a>,
 }
 
 /// The records of a batch from the reader's start on, in offset order.
@@ -41,154 +40,97 @@ pub struct Batch<'a> {
 pub struct Records<'a> {
     inner: batch::Records<'a>,
     from: Offset,
-    file: &'a Path,
-    position: u64,
+    place: Place<'a>,
+}
+
+/// Where a batch stands, for errors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place<'a> {
+    File {
+        file: &'a Path,
+        position: u64,
+    },
+    #[cfg(feature = "kafka")]
+    Topic {
+        topic: &'a str,
+        partition: PartitionId,
+        base: Offset,
+    },
 }
 
 impl PartitionReader {
-    pub(super) fn open(
-        root: &Path,
-        partition: PartitionId,
-        marks: Arc<Marks>,
-        from: Offset,
-    ) -> Result<Self, LogError> {
-        let dir = layout::partition_dir(root, partition);
-        let trusted = marks.end(partition)?;
-        if from > trusted {
-            return Err(LogError::Truncated { path: root.to_owned(), partition, wanted: from, end: trusted });
-        }
-        let bases = layout::segments(&dir)?;
-        let Some(base) = bases.iter().rev().find(|base| **base <= from) else {
-            return Err(LogError::BeforeStart {
-                path: root.to_owned(),
-                partition,
-                wanted: from,
-                start: bases[0],
-            });
-        };
-        let (mut cursor, expect) = seek(layout::segment_path(&dir, *base), *base, from)?;
-        cursor.set_read_bytes(READ_BYTES);
-        // Nothing that `seek` read ahead is relied on to be synced.
-        cursor.forget();
-        let (root, decoder) = (root.to_owned(), BatchDecoder::new());
-        let reader = Self { root, dir, partition, marks, from, trusted, cursor, expect, decoder, given: 0 };
-        Ok(reader)
+    pub(super) fn dir(partition: DirPartition) -> Self {
+        Self { inner: Inner::Dir(partition) }
     }
 
-    /// The next batch; `None` when nothing beyond is synced yet. After an error the reader stands where it stood.
+    #[cfg(feature = "kafka")]
+    pub(super) fn kafka(partition: KafkaPartition) -> Self {
+        Self { inner: Inner::Kafka(partition) }
+    }
+
+    #[cfg(feature = "kafka")]
+    pub(super) fn librdkafka(partition: RdPartition) -> Self {
+        Self { inner: Inner::Librdkafka(Box::new(partition)) }
+    }
+
+    /// The next batch; `None` when nothing beyond is there yet: nothing synced (directory), nothing fetched below the last stable
+    /// offset, or trouble that may pass (Kafka; `LogReader::trouble` says which). After an error the reader stands where it stood.
     ///
     /// # Errors
-    /// Damage, named by file and byte position; a log that was cut below where this reader has been; whatever the file system says.
+    /// Damage, named by its place; a log that was cut below where this reader has been, or made anew; whatever the file system says.
     pub fn next_batch(&mut self) -> Result<Option<Batch<'_>>, LogError> {
-        let Some(bytes) = self.ready()? else { return Ok(None) };
-        let position = self.cursor.position();
-        let file = self.cursor.path();
-        let decoded = self.decoder.decode(self.cursor.filled(bytes));
-        let checked =
-            decoded.and_then(|batch| batch.first_record().check_epoch(batch.header()).map(|()| batch));
-        let batch = checked.map_err(|error| LogError::corrupt(file, position, error.to_string()))?;
-        self.expect = self.expect.after(batch.header());
-        self.given = bytes;
-        Ok(Some(Batch { inner: batch, from: self.from, file, position }))
+        match &mut self.inner {
+            Inner::Dir(partition) => partition.next_batch(),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(partition) => partition.next_batch(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => partition.next_batch(),
+        }
+    }
+
+    /// Passes over what was fetched from a topic without looking into it, to measure fetching alone. Says whether there was any.
+    ///
+    /// # Errors
+    /// As [`PartitionReader::next_batch`].
+    #[doc(hidden)]
+    pub fn pass_fetched(&mut self) -> Result<bool, LogError> {
+        match &mut self.inner {
+            Inner::Dir(_) => Ok(false),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(partition) => partition.pass_fetched(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => Ok(partition.next_batch()?.is_some()),
+        }
     }
 
     /// The offset of the next record.
     pub fn position(&self) -> Offset {
-        self.expect.base.max(self.from)
+        match &self.inner {
+            Inner::Dir(partition) => partition.position(),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(partition) => partition.position(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => partition.position(),
+        }
     }
 
     /// The partition.
     pub fn partition(&self) -> PartitionId {
-        self.partition
-    }
-
-    /// Brings the next whole batch into the cursor's buffer and answers its bytes; `None` when it is not synced yet.
-    fn ready(&mut self) -> Result<Option<usize>, LogError> {
-        self.cursor.skip(std::mem::take(&mut self.given));
-        let next = self.expect.base;
-        if next >= self.trusted {
-            let end = self.marks.end(self.partition)?;
-            if end < next {
-                let (path, partition) = (self.root.clone(), self.partition);
-                return Err(LogError::Truncated { path, partition, wanted: next, end });
-            }
-            if end == next {
-                return Ok(None);
-            }
-            self.cursor.forget();
-            self.trusted = end;
+        match &self.inner {
+            Inner::Dir(partition) => partition.partition(),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(partition) => partition.partition(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => partition.partition(),
         }
-        let header = match self.cursor.header(&self.expect)? {
-            Some(header) => header,
-            None => self.roll()?,
-        };
-        let there = self.cursor.fill(header.bytes)?.len();
-        if there < header.bytes {
-            return Err(self.corrupt(BatchError::Short.to_string()));
-        }
-        if header.next_offset() > self.trusted {
-            let (next, end) = (header.next_offset(), self.trusted);
-            return Err(self.corrupt(format!("a batch up to offset {next} lies across the synced end {end}")));
-        }
-        Ok(Some(header.bytes))
     }
-
-    /// Goes on with the segment that starts where this one ends.
-    fn roll(&mut self) -> Result<batch::BatchHeader, LogError> {
-        let next = layout::segment_path(&self.dir, self.expect.base);
-        if !next.exists() || next == self.cursor.path() {
-            let (base, end) = (self.expect.base, self.trusted);
-            return Err(self.corrupt(format!(
-                "the segment ends at offset {base}, and records up to {end} were durable"
-            )));
-        }
-        self.cursor.reopen(next)?;
-        self.cursor.header(&self.expect)?.ok_or_else(|| self.corrupt("the segment is empty".to_owned()))
-    }
-
-    fn corrupt(&self, what: String) -> LogError {
-        LogError::corrupt(self.cursor.path(), self.cursor.position(), what)
-    }
-}
-
-/// Walks a segment to the batch that holds `to`, or that starts there; stops at the segment's end too.
-fn seek(path: PathBuf, base: Offset, to: Offset) -> Result<(Cursor, Expect), LogError> {
-    let mut cursor = Cursor::open(path, WALK_BYTES)?;
-    let mut expect = Expect::at(base);
-    while expect.base < to {
-        let Some(header) = cursor.header(&expect)? else { break };
-        if header.next_offset() > to {
-            break;
-        }
-        expect = expect.after(&header);
-        cursor.skip(header.bytes);
-    }
-    Ok((cursor, expect))
-}
-
-/// The incarnation of the batch that ends at `next`, where one does.
-pub(super) fn epoch_ending_at(
-    root: &Path,
-    partition: PartitionId,
-    next: Offset,
-) -> Result<Option<i32>, LogError> {
-    let dir = layout::partition_dir(root, partition);
-    let bases = layout::segments(&dir)?;
-    let Some(base) = bases.iter().rev().find(|base| **base < next) else { return Ok(None) };
-    let mut cursor = Cursor::open(layout::segment_path(&dir, *base), WALK_BYTES)?;
-    let mut expect = Expect::at(*base);
-    while expect.base < next {
-        let Some(header) = cursor.header(&expect)? else { return Ok(None) };
-        if header.next_offset() == next {
-            return Ok(Some(header.leader_epoch));
-        }
-        expect = expect.after(&header);
-        cursor.skip(header.bytes);
-    }
-    Ok(None)
 }
 
 impl<'a> Batch<'a> {
+    pub(crate) fn new(inner: RecordBatch<'a>, from: Offset, aborted: bool, place: Place<'a>) -> Self {
+        Self { inner, from, aborted, place }
+    }
+
     /// The offset of the batch's first record, which may lie before the reader's start.
     pub fn base_offset(&self) -> Offset {
         self.inner.header().base_offset
@@ -199,7 +141,7 @@ impl<'a> Batch<'a> {
         self.inner.header().next_offset()
     }
 
-    /// The incarnation that wrote it.
+    /// The epoch of the leader (in a directory: the incarnation of the writer) that wrote it.
     pub fn leader_epoch(&self) -> i32 {
         self.inner.header().leader_epoch
     }
@@ -209,19 +151,35 @@ impl<'a> Batch<'a> {
         self.inner.header().is_control()
     }
 
-    /// Its records from the reader's start on.
+    /// Whether its offsets hold no votes: a transaction's marker, or records of one that was aborted.
+    pub fn is_skipped(&self) -> bool {
+        self.aborted || self.is_control()
+    }
+
+    /// Its records from the reader's start on. Those of a skipped batch are no votes.
     pub fn records(&self) -> Records<'a> {
-        Records { inner: self.inner.records(), from: self.from, file: self.file, position: self.position }
+        Records { inner: self.inner.records(), from: self.from, place: self.place }
     }
 }
 
 impl Records<'_> {
     #[cold]
     fn corrupt(&self, error: BatchError) -> LogError {
-        let at = format!(
-            "{error} (the position is the batch's, of {HEADER_BYTES} bytes of header and its records)"
-        );
-        LogError::corrupt(self.file, self.position, at)
+        match self.place {
+            Place::File { file, position } => {
+                let at = format!(
+                    "{error} (the position is the batch's, of {HEADER_BYTES} bytes of header and its records)"
+                );
+                LogError::corrupt(file, position, at)
+            }
+            #[cfg(feature = "kafka")]
+            Place::Topic { topic, partition, base } => LogError::CorruptTopic {
+                topic: topic.to_owned(),
+                partition,
+                offset: base,
+                what: format!("{error} (the offset is the batch's)"),
+            },
+        }
     }
 }
 
@@ -233,9 +191,20 @@ impl<'a> Iterator for Records<'a> {
         loop {
             match self.inner.next()? {
                 Ok(record) if record.offset < self.from => {}
-                Ok(record) => return Some(Ok(record)),
+                Ok(record) => return Some(Ok(bounded(record))),
                 Err(error) => return Some(Err(self.corrupt(error))),
             }
         }
+    }
+}
+
+/// A value over the bound, as only others than us write it, is cut to the start that is kept of it.
+#[inline]
+fn bounded(record: Record<'_>) -> Record<'_> {
+    match record.value {
+        Some(value) if value.len() > RECORD_BYTES_MAX => {
+            Record { value: value.get(..STUB_BYTES), oversize: true, ..record }
+        }
+        _ => record,
     }
 }

@@ -1,7 +1,9 @@
-//! The one writer of a log directory: opening with recovery, appending with group commit, going on where a source stopped.
+//! Writing a log, a directory's or a topic's: appending in order, acknowledging what is durable, going on where a source stopped.
 //!
-//! Two threads do the work: one compresses and writes, one fsyncs and acknowledges, so that compression never waits for the disk.
+//! A directory is `dir`'s, a topic `kafka::produce`'s; what they promise to those who append is said here, once.
 //! What producers put into batches, and how they retry, is left to them.
+
+mod dir;
 
 mod open;
 
@@ -20,22 +22,19 @@ mod resume;
 pub use queue::{ACKS_WAITING_MAX, QUEUE_BATCHES_MAX, QUEUE_BYTES_MAX, UNSYNCED_BYTES_MAX};
 pub use sync::{ACKED_WAIT, UNACKED_WAIT, UNSYNCED_BYTES_SOON};
 
-use crate::batch::{BatchEncoder, SealedBatch};
+use crate::batch::SealedBatch;
 use crate::disk::Disk;
 use crate::error::LogError;
-use crate::layout::{self, Identity};
-use crate::url::{Codec, DirLogUrl};
+#[cfg(feature = "kafka")]
+use crate::kafka::produce::{KafkaHandle, KafkaWriter};
+use crate::url::{Codec, DirLogUrl, LogUrl};
 use crate::watch::LogWatch;
-use append::{Appender, Tail};
+use dir::DirWriter;
 use queue::{Item, Shared};
-use recover::{Recovered, Start};
-use sources::Sources;
-use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
-use std::thread::JoinHandle;
-use sync::Syncer;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use votestream_election::{LogId, Offset, PartitionId, SourceId};
 
 /// The size at which a segment is followed by the next, unless told otherwise.
@@ -86,19 +85,18 @@ pub struct TornTail {
     pub next_offset: Offset,
 }
 
-/// The one writer of a log directory, for as long as it lives. Dropping it closes it, without telling of a failure.
-#[derive(Debug)]
+/// The writer of a log, for as long as it lives. A directory has one at a time; a topic has any number, of which each source has one.
+/// Dropping it closes it, without telling of a failure.
 pub struct LogWriter {
-    root: PathBuf,
-    identity: Identity,
-    incarnation: i32,
+    kind: Kind,
+    #[cfg(feature = "kafka")]
     recovery: RecoveryReport,
-    /// Per partition where the segment began that was the last one at opening.
-    opened_at: Vec<Offset>,
-    handle: AppendHandle,
-    threads: Vec<JoinHandle<()>>,
-    /// Locked until the writer is gone.
-    _lock: File,
+}
+
+enum Kind {
+    Dir(DirWriter),
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaWriter),
 }
 
 impl LogWriter {
@@ -108,168 +106,147 @@ impl LogWriter {
     /// A second writer, a directory of something else, a newer format, another partition count or codec than asked for, damage
     /// among what was durable, and whatever the file system says.
     pub fn open(url: &DirLogUrl, options: WriterOptions) -> Result<Self, LogError> {
-        let held = open::hold(url, &options)?;
-        let encoder = BatchEncoder::new(held.identity.codec);
-        let encoder = encoder.ok_or(LogError::NotBuilt {
-            what: "codec \"zstd\"",
-            instead: "build votestream with the feature zstd, or choose a log with codec lz4",
-        })?;
-        let incarnation = open::raise(&url.path, held.incarnation, &options.disk)?;
-        let start = Start { root: &url.path, epoch_max: held.incarnation, incarnation, disk: &options.disk };
-        let (recovered, mut recovery) = recover::recover_all(start, held.identity.partition_ids())?;
-        recovery.created = held.created;
-        let opened_at = recovered.iter().map(|partition| partition.base).collect();
-        let (handle, threads) = start_threads(recovered, encoder, incarnation, options);
-        tracing::info!(log_id = %held.identity.log_id, incarnation, created = held.created, "vote log open for writing");
         Ok(Self {
-            root: url.path.clone(),
-            identity: held.identity,
-            incarnation,
-            recovery,
-            opened_at,
-            handle,
-            threads,
-            _lock: held.lock,
+            kind: Kind::Dir(DirWriter::open(url, options)?),
+            #[cfg(feature = "kafka")]
+            recovery: RecoveryReport::default(),
         })
     }
 
-    /// The log's identity.
+    /// Opens a log of either kind. A topic must be there; a directory is made.
+    ///
+    /// # Errors
+    /// As [`LogWriter::open`]; for a topic what its brokers refuse, or that none can be reached.
+    pub fn open_url(url: &LogUrl, options: WriterOptions) -> Result<Self, LogError> {
+        match url {
+            LogUrl::Dir(dir) => Self::open(dir, options),
+            #[cfg(feature = "kafka")]
+            LogUrl::Kafka(topic) => {
+                let recovery = RecoveryReport::default();
+                Ok(Self { kind: Kind::Kafka(KafkaWriter::open(topic)?), recovery })
+            }
+            #[cfg(not(feature = "kafka"))]
+            LogUrl::Kafka(_) => url.dir().and_then(|dir| Self::open(dir, options)),
+        }
+    }
+
+    /// The log's identity; a topic's is its id.
     pub fn log_id(&self) -> LogId {
-        self.identity.log_id
+        match &self.kind {
+            Kind::Dir(dir) => dir.log_id(),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(topic) => topic.log_id(),
+        }
     }
 
     /// How many partitions it has.
     pub fn partitions(&self) -> u32 {
-        self.identity.partitions
+        match &self.kind {
+            Kind::Dir(dir) => dir.partitions(),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(topic) => topic.partitions(),
+        }
     }
 
     /// How its batches are compressed.
     pub fn codec(&self) -> Codec {
-        self.identity.codec
+        match &self.kind {
+            Kind::Dir(dir) => dir.codec(),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(topic) => topic.codec(),
+        }
     }
 
-    /// This writer's incarnation: the leader epoch of the batches it writes.
+    /// Whether its records carry their voter as key, as a topic's must; a directory's values say it alone.
+    pub fn keyed(&self) -> bool {
+        match &self.kind {
+            Kind::Dir(_) => false,
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(_) => true,
+        }
+    }
+
+    /// This writer's incarnation: the leader epoch of the batches it writes. 0 on a topic, where the brokers have their own.
     pub fn incarnation(&self) -> i32 {
-        self.incarnation
+        match &self.kind {
+            Kind::Dir(dir) => dir.incarnation(),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(_) => 0,
+        }
     }
 
     /// What opening found and did.
     pub fn recovery(&self) -> &RecoveryReport {
-        &self.recovery
+        match &self.kind {
+            Kind::Dir(dir) => dir.recovery(),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(_) => &self.recovery,
+        }
     }
 
     /// Per partition the last index of `source` that is durably written; `None` where it never wrote. Waits for what is queued.
-    /// At once where the file `sources` tells (always, save after a crash during a roll or its loss); else see the module `resume`.
+    /// A directory answers at once where its file `sources` tells (always, save after a crash during a roll or its loss). On a topic
+    /// this fences any other run of the source, and from here on the writer writes for this source alone, in transactions.
     ///
     /// # Errors
-    /// When the writer has failed, or older segments cannot be read.
+    /// When the writer has failed, or what is in the log cannot be read.
     pub fn resume(&self, source: SourceId) -> Result<Vec<Option<u64>>, LogError> {
-        self.handle.shared.flush()?;
-        let mut sources = self.handle.shared.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut answer = Vec::with_capacity(sources.len());
-        for (partition, known) in self.identity.partition_ids().zip(sources.iter_mut()) {
-            let mut last = known.get(source);
-            if last.is_none() && !known.complete {
-                let dir = layout::partition_dir(&self.root, partition);
-                last = resume::look_back(&dir, self.opened_at[partition.0 as usize], source)?;
-                if let Some(index) = last {
-                    known.note(source, index);
-                }
-            }
-            answer.push(last);
+        match &self.kind {
+            Kind::Dir(dir) => dir.resume(source),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(topic) => topic.resume(source),
         }
-        Ok(answer)
     }
 
-    /// The synced ends.
+    /// The synced ends; of a topic as far as this writer has been told.
     pub fn end_offsets(&self) -> Vec<Offset> {
-        self.handle.shared.watch.ends()
+        self.watch().ends()
     }
 
     /// A way to append, for any thread.
     pub fn handle(&self) -> AppendHandle {
-        self.handle.clone()
+        match &self.kind {
+            Kind::Dir(dir) => AppendHandle { way: Way::Dir(dir.shared()) },
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(topic) => AppendHandle { way: Way::Kafka(topic.handle()) },
+        }
     }
 
     /// The synced ends as they move.
     pub fn watch(&self) -> LogWatch {
-        self.handle.watch()
+        self.handle().watch()
     }
 
     /// Writes and syncs all that is queued, then stops. Handles refuse from now on.
     ///
     /// # Errors
     /// The failure that stopped the writer, now or earlier.
-    pub fn close(mut self) -> Result<(), LogError> {
-        self.stop();
-        self.handle.shared.lock().failed()
-    }
-
-    fn stop(&mut self) {
-        self.handle.shared.close();
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                self.handle.shared.fail(&LogError::Panicked);
-            }
+    pub fn close(self) -> Result<(), LogError> {
+        match self.kind {
+            Kind::Dir(dir) => dir.close(),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(topic) => topic.close(),
         }
     }
 }
 
-impl Drop for LogWriter {
-    fn drop(&mut self) {
-        self.stop();
+impl std::fmt::Debug for LogWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogWriter").field("log_id", &self.log_id()).finish_non_exhaustive()
     }
-}
-
-fn start_threads(
-    recovered: Vec<Recovered>,
-    encoder: BatchEncoder,
-    incarnation: i32,
-    options: WriterOptions,
-) -> (AppendHandle, Vec<JoinHandle<()>>) {
-    let ends: Vec<Offset> = recovered.iter().map(|partition| partition.end).collect();
-    let mut sources: Vec<Sources> = Vec::with_capacity(recovered.len());
-    let mut marks = Vec::with_capacity(recovered.len());
-    let mut partitions = Vec::with_capacity(recovered.len());
-    for partition in recovered {
-        let (tail, mark, known) = Tail::of(partition);
-        partitions.push(tail);
-        marks.push(mark);
-        sources.push(known);
-    }
-    let shared = Arc::new(Shared::new(LogWatch::new(&ends), sources));
-    let WriterOptions { segment_bytes, disk, .. } = options;
-    let appender =
-        Appender { shared: Arc::clone(&shared), encoder, incarnation, segment_bytes, disk, partitions };
-    let syncer = Syncer { shared: Arc::clone(&shared), marks };
-    let threads = vec![
-        spawn("log-write", Arc::clone(&shared), move || appender.run()),
-        spawn("log-sync", Arc::clone(&shared), move || syncer.run()),
-    ];
-    (AppendHandle { shared }, threads)
-}
-
-/// Starts a thread whose panic (a bug) stops the writer instead of leaving those who wait without an answer.
-fn spawn(name: &str, shared: Arc<Shared>, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-    struct Guard(Arc<Shared>);
-    impl Drop for Guard {
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                self.0.fail(&LogError::Panicked);
-            }
-        }
-    }
-    let guarded = move || {
-        let _guard = Guard(shared);
-        run();
-    };
-    std::thread::Builder::new().name(name.to_owned()).spawn(guarded).expect("a thread can be started")
 }
 
 /// Appends batches, from any thread. Batches of one handle keep their order.
 #[derive(Clone)]
 pub struct AppendHandle {
-    shared: Arc<Shared>,
+    way: Way,
+}
+
+#[derive(Clone)]
+enum Way {
+    Dir(Arc<Shared>),
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaHandle),
 }
 
 /// Why a batch was not taken; its [`Ack`] has not been called.
@@ -286,7 +263,11 @@ impl AppendHandle {
     /// # Errors
     /// When the writer is closed or has failed, or takes no such batch. What was queued may still fail: see [`AppendHandle::flush`].
     pub fn append(&self, partition: PartitionId, batch: SealedBatch) -> Result<(), LogError> {
-        self.shared.push(Item { partition, batch, ack: None })
+        match &self.way {
+            Way::Dir(shared) => shared.push(Item { partition, batch, ack: None }),
+            #[cfg(feature = "kafka")]
+            Way::Kafka(topic) => topic.append(partition, batch, None),
+        }
     }
 
     /// As [`AppendHandle::append`]; `ack` is called once the batch is durable, or its fate unknown. Where an error is returned here,
@@ -295,7 +276,11 @@ impl AppendHandle {
     /// # Errors
     /// As [`AppendHandle::append`].
     pub fn append_acked(&self, partition: PartitionId, batch: SealedBatch, ack: Ack) -> Result<(), LogError> {
-        self.shared.push(Item { partition, batch, ack: Some(ack) })
+        match &self.way {
+            Way::Dir(shared) => shared.push(Item { partition, batch, ack: Some(ack) }),
+            #[cfg(feature = "kafka")]
+            Way::Kafka(topic) => topic.append(partition, batch, Some(ack)),
+        }
     }
 
     /// As [`AppendHandle::append_acked`], but never waits.
@@ -308,7 +293,11 @@ impl AppendHandle {
         batch: SealedBatch,
         ack: Ack,
     ) -> Result<(), TryAppendError> {
-        self.shared.try_push(partition, batch, ack)
+        match &self.way {
+            Way::Dir(shared) => shared.try_push(partition, batch, ack),
+            #[cfg(feature = "kafka")]
+            Way::Kafka(topic) => topic.try_append(partition, batch, ack),
+        }
     }
 
     /// Waits until all that was queued before is synced; answers the synced ends.
@@ -316,19 +305,46 @@ impl AppendHandle {
     /// # Errors
     /// When the writer has failed.
     pub fn flush(&self) -> Result<Vec<Offset>, LogError> {
-        self.shared.flush()?;
-        Ok(self.shared.watch.ends())
+        match &self.way {
+            Way::Dir(shared) => shared.flush()?,
+            #[cfg(feature = "kafka")]
+            Way::Kafka(topic) => topic.flush()?,
+        }
+        Ok(self.watch().ends())
+    }
+
+    /// Whether records are to carry their voter as key, as in [`LogWriter::keyed`].
+    pub fn keyed(&self) -> bool {
+        match &self.way {
+            Way::Dir(_) => false,
+            #[cfg(feature = "kafka")]
+            Way::Kafka(_) => true,
+        }
+    }
+
+    /// From now on nobody waits for a topic's brokers longer than `time`: what they have not acknowledged by then has failed, and what
+    /// waits in any call returns. For a process that is told to stop. A directory is as fast as its disk: there it does nothing.
+    pub fn give_up_within(&self, time: Duration) {
+        match &self.way {
+            Way::Dir(_) => {}
+            #[cfg(feature = "kafka")]
+            Way::Kafka(topic) => topic.give_up_at(Instant::now() + time),
+        }
     }
 
     /// The synced ends as they move.
     pub fn watch(&self) -> LogWatch {
-        self.shared.watch.clone()
+        match &self.way {
+            Way::Dir(shared) => shared.watch.clone(),
+            #[cfg(feature = "kafka")]
+            Way::Kafka(topic) => topic.watch().clone(),
+        }
     }
 }
 
 impl std::fmt::Debug for AppendHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AppendHandle").field("synced", &self.shared.watch.ends()).finish_non_exhaustive()
+        f.debug_struct("AppendHandle").field("synced", &self.watch().ends()).finish_non_exhaustive()
     }
 }
 

@@ -40,13 +40,13 @@ fn incarnations_rise_and_are_found() {
         writer.close().unwrap();
     }
     let reader = LogReader::open(&url, None).unwrap();
-    let epoch = |next| reader.epoch_ending_at(PartitionId(0), Offset(next)).unwrap();
+    let epoch = |next| reader.epoch_ending_at(PartitionId(0), Offset(next), -1).unwrap();
     assert_eq!(
         (epoch(0), epoch(50), epoch(90), epoch(140), epoch(450)),
         (None, Some(1), Some(1), Some(2), Some(5))
     );
     assert_eq!((epoch(49), epoch(51)), (None, None));
-    let beyond = reader.epoch_ending_at(PartitionId(0), Offset(451)).unwrap_err();
+    let beyond = reader.epoch_ending_at(PartitionId(0), Offset(451), -1).unwrap_err();
     assert!(matches!(beyond, LogError::Truncated { end: Offset(450), .. }), "{beyond}");
     let mut partition = reader.partition(PartitionId(0), Offset(100)).unwrap();
     assert_eq!(partition.position(), Offset(100));

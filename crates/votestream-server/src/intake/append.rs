@@ -42,6 +42,7 @@ pub(crate) fn append(
 ) -> Result<Vec<Place>, Failure> {
     let lease = (ingest.log)().map_err(|error| Failure { error: Some(error), appended: 0 })?;
     let (acks, acked) = mpsc::channel::<Acked>();
+    let keyed = lease.log.keyed();
     let target = BATCH_BYTES.min(body.len() + 1_024);
     let mut partitions: BTreeMap<PartitionId, Gathered> = BTreeMap::new();
     let mut refused = None;
@@ -49,10 +50,11 @@ pub(crate) fn append(
         let value = &body[record.clone()];
         let oversize = value.len() > RECORD_BYTES_MAX;
         let kept = if oversize { &value[..STUB_BYTES] } else { value };
-        let partition = (ingest.partition_of)(kept);
+        let (partition, key) = (ingest.partition_of)(kept);
         let new = || Gathered { batch: BatchBuilder::new(target), records: Vec::new() };
         let gathered = partitions.entry(partition).or_insert_with(new);
-        gathered.batch.push(now, kept, oversize.then_some(value.len() as u64));
+        let key = key.as_deref().filter(|_| keyed);
+        gathered.batch.push_keyed(now, key, kept, oversize.then_some(value.len() as u64));
         gathered.records.push(number as u32);
         if gathered.batch.is_full() {
             refused = submit(&lease, partition, gathered, &acks).err();

@@ -121,7 +121,9 @@ impl Town {
         let parser = Mutex::new(EventParser::new(&election));
         let partition_of: PartitionOf = Arc::new(move |record: &[u8]| {
             let voter = parser.lock().unwrap().voter_text(record);
-            voter.map_or(PartitionId(0), |text| murmur2_partition(text.as_bytes(), PARTITIONS))
+            let partition =
+                voter.map_or(PartitionId(0), |text| murmur2_partition(text.as_bytes(), PARTITIONS));
+            (partition, voter.map(|text| text.as_bytes().to_vec()))
         });
         Self {
             election,
@@ -164,7 +166,7 @@ impl Town {
         for line in lines {
             let mut batch = votestream_log::BatchBuilder::new(4_096);
             batch.push(at, line.as_bytes(), None);
-            handle.append((self.partition_of)(line.as_bytes()), batch.seal(None)).unwrap();
+            handle.append((self.partition_of)(line.as_bytes()).0, batch.seal(None)).unwrap();
         }
         handle.flush().unwrap();
     }
@@ -180,7 +182,7 @@ impl Town {
                 for record in batch.records() {
                     let record = record.unwrap();
                     let (offset, timestamp, value) = (record.offset, record.timestamp, record.value);
-                    let record = Record { offset, timestamp, value, oversize: record.oversize };
+                    let record = Record { offset, timestamp, key: None, value, oversize: record.oversize };
                     count.set_clock(timestamp);
                     count.record(&mut parser, &record).unwrap();
                 }

@@ -48,7 +48,7 @@ impl Writer {
         };
         let taken = claim.map_or(delta.fence.epoch, |c| c.taken.min(delta.fence.epoch));
         self.claims.insert(key, Claim { taken, raised });
-        if resolution == Resolution::Committed
+        if matches!(resolution, Resolution::Committed { .. })
             && let Some(groups) = self.groups.get_mut(&key)
         {
             groups.push(Group::of(delta));
@@ -71,7 +71,7 @@ impl Writer {
                 continue;
             }
             match self.resolve_known(known, delta)? {
-                Resolution::Committed => {}
+                Resolution::Committed { .. } => {}
                 Resolution::ApplyAgain { .. } => rest.push(delta),
                 Resolution::Reload => fenced.push(delta.partition),
             }

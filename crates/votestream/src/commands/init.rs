@@ -89,6 +89,9 @@ fn log_records(url: &str) -> Result<Vec<Vec<u8>>> {
         let mut reader = log.partition(PartitionId(p as u32), *start)?;
         while records.len() < room {
             let Some(batch) = reader.next_batch()? else { break };
+            if batch.is_skipped() {
+                continue;
+            }
             for record in batch.records() {
                 records.extend(record?.value.map(<[u8]>::to_vec));
             }

@@ -2,7 +2,7 @@
 
 use crate::args::Recount;
 use crate::commands::up::Plan;
-use crate::commands::{count, dir_log, now, random, threads};
+use crate::commands::{count, now, random, threads};
 use crate::{Outcome, contest, progress, signals, table};
 use anyhow::{Context, Result, bail};
 use std::io::Write;
@@ -12,7 +12,7 @@ use votestream_election::Election;
 use votestream_election::delta::Snapshot;
 use votestream_election::results::Results;
 use votestream_engine::Shutdown;
-use votestream_engine::count::{CountOptions, OnCommit, first_pin, run as run_count};
+use votestream_engine::count::{CountOptions, Everything, OnCommit, first_pin, run as run_count};
 use votestream_engine::recount::{
     Claim, RecountOptions, RecountReport, RejectDigest, claim_of_log, recount_log,
 };
@@ -21,7 +21,7 @@ use votestream_store::{ReaderStore, SeenReader, StoreError, StoreUrl, WriterStor
 
 /// Runs the command.
 pub fn run(args: &Recount) -> Result<Outcome> {
-    let log = LogReader::open(&dir_log(&args.log)?, None)?;
+    let log = LogReader::open_url(&args.log.parse()?)?;
     let threads = threads(args.threads);
     let Some(store) = &args.store else { return without_store(args, &log, threads) };
     let url: StoreUrl = store.parse()?;
@@ -176,7 +176,8 @@ fn from_scratch(args: &Recount, url: &StoreUrl, log: &LogReader, threads: usize)
         store.start_over(&election, &first_pin(log, &options)?, now())?;
     }
     let on_commit: OnCommit = Arc::new(move |c| line.set_position(c.records));
-    let summary = run_count(&election, log, &mut store, &options, &shutdown, &on_commit)?;
+    let summary =
+        run_count(&election, log, &mut store, &options, (&Everything::of(log), &shutdown), &on_commit)?;
     bar.finish_and_clear();
     if shutdown.is_raised() {
         bail!("the recount was stopped before its end; `votestream count --until-end` goes on with it");

@@ -351,7 +351,10 @@ fn fold(sample: &Sample, election: &Election, state: PartitionState) -> Result<(
     let (done, cost) = Cost::of(|| {
         for ((range, timestamp), offset) in records.iter().zip((0..).map(Offset)) {
             let value = Some(&bytes[range.clone()]);
-            count.record(&mut parser, &Record { offset, timestamp: *timestamp, value, oversize: false })?;
+            count.record(
+                &mut parser,
+                &Record { offset, timestamp: *timestamp, key: None, value, oversize: false },
+            )?;
         }
         count.end_batch(Offset(records.len() as u64), 1)
     });

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use votestream_election::definition::US_PRESIDENT_2024;
 use votestream_election::{Election, Offset};
 use votestream_engine::Shutdown;
-use votestream_engine::count::{Committed, CountOptions, OnCommit, run as run_count};
+use votestream_engine::count::{Committed, CountOptions, Everything, OnCommit, run as run_count};
 use votestream_engine::produce::{Batcher, Pace, simulate_into_log};
 use votestream_log::{LogReader, LogWatch, LogWriter, WriterOptions};
 use votestream_sim::{SimOptions, Simulation, Votes};
@@ -54,7 +54,8 @@ pub fn measure(room: &Room, rate: u64, shutdown: &Shutdown) -> Result<LatencyRep
     let (end, election) = (Shutdown::new(), simulation.election());
     let (began, cost, durable) = std::thread::scope(|scope| {
         let counting = scope.spawn(|| {
-            let counted = run_count(&election, &log, &mut store, &options, &end, &on_commit);
+            let counted =
+                run_count(&election, &log, &mut store, &options, (&Everything::of(&log), &end), &on_commit);
             end.raise();
             counted
         });

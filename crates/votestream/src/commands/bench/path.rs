@@ -12,7 +12,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use votestream_engine::Shutdown;
-use votestream_engine::count::{Committed, CountOptions, CountSummary, OnCommit, run as run_count};
+use votestream_engine::count::{
+    Committed, CountOptions, CountSummary, Everything, OnCommit, run as run_count,
+};
 use votestream_engine::produce::{Batcher, Pace, simulate_into_log};
 use votestream_log::{DirLogUrl, LogReader, LogWriter, WriterOptions};
 use votestream_sim::Simulation;
@@ -113,7 +115,8 @@ fn play(
     let began = Instant::now();
     let summary = std::thread::scope(|scope| {
         let counting = scope.spawn(|| {
-            let counted = run_count(&election, log, store, &options, &end, &on_commit);
+            let counted =
+                run_count(&election, log, store, &options, (&Everything::of(log), &end), &on_commit);
             end.raise();
             counted
         });

@@ -9,7 +9,7 @@ use crate::commands::{count, threads};
 use anyhow::Result;
 use std::sync::Arc;
 use votestream_engine::Shutdown;
-use votestream_engine::count::{CountOptions, OnCommit, run as run_count};
+use votestream_engine::count::{CountOptions, Everything, OnCommit, run as run_count};
 use votestream_log::LogReader;
 use votestream_sim::Simulation;
 use votestream_store::WriterStore;
@@ -25,7 +25,14 @@ pub fn measure(room: &Room, simulation: &Simulation, shutdown: &Shutdown) -> Res
     let options =
         CountOptions { until_end: true, ..count::options(threads(None).min(log.partitions() as usize)) };
     let on_commit: OnCommit = Arc::new(|_| ());
-    let summary = run_count(&simulation.election(), &log, &mut store, &options, shutdown, &on_commit)?;
+    let summary = run_count(
+        &simulation.election(),
+        &log,
+        &mut store,
+        &options,
+        (&Everything::of(&log), shutdown),
+        &on_commit,
+    )?;
     let cost = watch.cost();
     super::check(shutdown)?;
     let voters = summary.voters_loaded;
