@@ -7,7 +7,8 @@
 
 use rdkafka::bindings::{
     rd_kafka_consume_batch_queue, rd_kafka_header_get_last, rd_kafka_message_destroy,
-    rd_kafka_message_headers, rd_kafka_message_t, rd_kafka_message_timestamp, rd_kafka_queue_destroy, rd_kafka_queue_get_consumer, rd_kafka_queue_t,
+    rd_kafka_message_headers, rd_kafka_message_t, rd_kafka_message_timestamp, rd_kafka_queue_destroy,
+    rd_kafka_queue_get_consumer, rd_kafka_queue_t,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::types::RDKafkaRespErr;
