@@ -3,6 +3,14 @@
 /// Aborts the process here when `FAILPOINTS` says so for `name` (action `return`), or runs what a test has set for it.
 #[inline]
 pub(crate) fn point(name: &'static str) {
-    debug_assert!(crate::FAIL_POINTS.contains(&name), "fail point {name} is listed in FAIL_POINTS");
+    debug_assert!(is_listed(name), "fail point {name} is listed in FAIL_POINTS");
     fail::fail_point!(name, |_| std::process::abort());
+}
+
+fn is_listed(name: &str) -> bool {
+    #[cfg(feature = "kafka")]
+    if crate::KAFKA_FAIL_POINTS.contains(&name) {
+        return true;
+    }
+    crate::FAIL_POINTS.contains(&name)
 }

@@ -95,6 +95,20 @@ pub enum LogError {
         /// What is wrong there.
         what: String,
     },
+    /// A batch that a broker sent is not what a producer can have written, or cannot be read.
+    #[error(
+        "topic \"{topic}\", partition {partition}: the batch at offset {offset} cannot be read: {what}; compare it on the brokers with kafka-dump-log"
+    )]
+    CorruptTopic {
+        /// The topic's name.
+        topic: String,
+        /// The partition.
+        partition: PartitionId,
+        /// The batch's first offset.
+        offset: Offset,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The log ends before a place that a reader has been at, or knows of.
     #[error(
         "partition {partition} of {log} ends at offset {end}, before {wanted}: it was cut or made anew; restore it, or recount --from-scratch"
@@ -231,7 +245,7 @@ pub enum LogError {
     },
     /// The topic has another partition count than before, or than asked for.
     #[error(
-        "Kafka topic \"{topic}\" has {now} partitions, not {was}; voters lie in other partitions then: name another topic, or route it with --route"
+        "Kafka topic \"{topic}\" has {now} partitions, not {was}; a voter belongs to one partition of a fixed number: name a topic with as many, or recount this one --from-scratch"
     )]
     Repartitioned {
         /// Its name.
@@ -240,6 +254,59 @@ pub enum LogError {
         was: u32,
         /// As it is.
         now: u32,
+    },
+    /// A source is produced twice at once.
+    #[error(
+        "another run of this source is producing to Kafka topic \"{topic}\"; let one of the two do it: it goes on where the log leaves off"
+    )]
+    OtherRun {
+        /// The topic.
+        topic: String,
+    },
+    /// Closing, or a request to stop, came before the brokers had taken all.
+    #[error(
+        "Kafka topic \"{topic}\" has not acknowledged {records} records in {batches} batches in time; they may or may not be in it: start again, a source goes on where the log leaves off"
+    )]
+    NotAcknowledged {
+        /// The topic.
+        topic: String,
+        /// Batches.
+        batches: u64,
+        /// Their records.
+        records: u64,
+    },
+    /// A broker has lost what it had acknowledged.
+    #[error(
+        "Kafka has lost records of partition {partition} of topic \"{topic}\" that it had acknowledged (an unclean leader election?); restore them, or produce again into a new topic"
+    )]
+    AcknowledgedLost {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+    },
+    /// One record alone is too large.
+    #[error(
+        "Kafka topic \"{topic}\" takes no batch of {bytes} bytes, though it holds one record; raise the topic's max.message.bytes"
+    )]
+    MessageTooLarge {
+        /// The topic.
+        topic: String,
+        /// The encoded batch.
+        bytes: usize,
+    },
+    /// The batch is in the log; its offsets are not known.
+    #[error("the batch is in the Kafka topic, but its broker does not say at which offsets")]
+    PlaceUnknown,
+    /// A topic that is there but cannot be used as asked.
+    #[error("\"{place}\" cannot be used so: {what}; {next}")]
+    Unfit {
+        /// The topic's place.
+        place: String,
+        /// Why.
+        what: String,
+        /// What to do.
+        next: &'static str,
     },
     /// A broker answered with an error code.
     #[error("Kafka answered {name} ({code}) to {doing} at \"{place}\"{detail}; {next}")]

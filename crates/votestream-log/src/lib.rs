@@ -37,9 +37,17 @@ pub use batch::{BatchBuilder, Record, SealedBatch};
 pub use disk::Disk;
 pub use error::LogError;
 #[cfg(feature = "kafka")]
+pub use kafka::admin::{
+    BrokerFacts, KafkaFacts, PartitionFacts, PartitionOffsets, TopicConfig, create_topic, describe,
+};
+#[cfg(feature = "kafka")]
 pub use kafka::group::{Assignment, Group};
 #[cfg(feature = "kafka")]
 pub use kafka::publish::Publisher;
+#[cfg(feature = "kafka")]
+pub use kafka::raw::consume_all;
+#[cfg(feature = "kafka")]
+pub use kafka::route::{RouteOptions, RouteProgress, RouteSummary, copy_of, create_copy, route};
 pub use kafka_url::{KafkaOptions, KafkaUrl, ReaderKind, SaslMechanism};
 pub use reader::{Batch, LogReader, PartitionReader, Records};
 pub use url::{Codec, DirLogUrl, LogUrl, UrlError};
@@ -66,4 +74,18 @@ pub const FAIL_POINTS: &[&str] = &[
     "log-roll-created",
     "log-roll-synced-file",
     "log-roll-synced-dir",
+];
+
+/// The same for a Kafka topic that is written.
+#[cfg(feature = "kafka")]
+pub const KAFKA_FAIL_POINTS: &[&str] = &[
+    "kafka-source-fenced",
+    "kafka-source-read",
+    "kafka-transaction-begun",
+    "kafka-produce-before-send",
+    "kafka-produce-sent",
+    "kafka-produce-answered",
+    "kafka-transaction-before-commit",
+    "kafka-transaction-committed",
+    "kafka-transaction-acknowledged",
 ];

@@ -4,6 +4,7 @@ use crate::error::StoreError;
 use votestream_election::cells::CellLayout;
 use votestream_election::delta::{PartitionDelta, SeenPart};
 use votestream_election::election::DuplicatePolicy;
+use votestream_election::partitioner::PartitionerSet;
 use votestream_election::seen::SEEN_PART_BYTES_MAX;
 
 /// What of an election decides the shape of its deltas.
@@ -30,6 +31,19 @@ pub(crate) fn check(shape: &Shape, election: &str, deltas: &[PartitionDelta]) ->
         check_one(shape, delta)?;
     }
     Ok(())
+}
+
+/// The set of partitioners that all deltas agree with, where it is smaller than the stored one.
+pub(crate) fn narrowed(
+    stored: PartitionerSet,
+    election: &str,
+    deltas: &[PartitionDelta],
+) -> Result<Option<PartitionerSet>, StoreError> {
+    let set = deltas.iter().fold(stored, |set, d| set.intersect(d.partitioners));
+    if set.is_empty() && !stored.is_empty() {
+        return Err(StoreError::Partitioners { election: election.to_owned() });
+    }
+    Ok((set != stored).then_some(set))
 }
 
 fn check_one(shape: &Shape, delta: &PartitionDelta) -> Result<(), StoreError> {

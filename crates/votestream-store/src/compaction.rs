@@ -2,6 +2,7 @@
 //! three times. Pure; reading, merging and replacing the rows is the backends' business.
 
 use std::ops::Range;
+use votestream_election::delta::PartitionDelta;
 
 /// The rows of one flush, or what they were merged into: a contiguous range of offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,18 @@ pub(crate) struct Group {
     pub(crate) to: u64,
     pub(crate) rows: u32,
     pub(crate) bytes: u64,
+}
+
+impl Group {
+    /// The rows that a delta leaves.
+    pub(crate) fn of(delta: &PartitionDelta) -> Self {
+        Self {
+            from: delta.fence.from.0,
+            to: delta.to.0,
+            rows: delta.seen.len().max(1) as u32,
+            bytes: delta.seen.iter().map(|s| s.bytes.len() as u64).sum(),
+        }
+    }
 }
 
 /// Groups of this many bytes are never merged again (half of the largest row).

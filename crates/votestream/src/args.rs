@@ -208,15 +208,53 @@ pub struct Simulate {
     /// Extra records on top, as rates: duplicates=0.01,invalid=0.001,changed=0.001,torn=0.0001
     #[arg(long, value_name = "KIND=RATE,…", help_heading = "Simulation")]
     pub faults: Option<String>,
-    /// A log (dir:PATH), or - for NDJSON on standard output
+    /// A log (dir:PATH or kafka://HOST:PORT/TOPIC), or - for NDJSON on standard output
     #[arg(long, value_name = "LOG-URL|-", default_value = "-")]
     pub to: String,
+    /// Create the Kafka topic where there is none, such as partitions=4,replication=3
+    #[arg(long, value_name = "partitions=N,replication=N")]
+    pub create_topic: Option<CreateTopic>,
     /// Write the right answer here, in the JSON shape of results
     #[arg(long, value_name = "FILE")]
     pub expected: Option<PathBuf>,
     /// Which election.
     #[command(flatten)]
     pub election: ElectionArgs,
+}
+
+/// How a topic is to be made where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreateTopic {
+    /// Its partitions.
+    pub partitions: u32,
+    /// On how many brokers each is kept; −1: as the cluster is configured.
+    pub replication: i16,
+}
+
+impl std::str::FromStr for CreateTopic {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (mut partitions, mut replication) = (None, None);
+        for part in text.split(',') {
+            match part.split_once('=') {
+                Some(("partitions", n)) if partitions.is_none() => {
+                    partitions = n.parse().ok().filter(|n| *n > 0)
+                }
+                Some(("replication", n)) if replication.is_none() => {
+                    replication = Some(
+                        n.parse()
+                            .ok()
+                            .filter(|n| *n > 0)
+                            .ok_or("replication must be a whole number from 1")?,
+                    );
+                }
+                _ => return Err(format!("'{part}' is not understood; write partitions=N,replication=N")),
+            }
+        }
+        let partitions = partitions.ok_or("partitions must be given, a whole number from 1")?;
+        Ok(Self { partitions, replication: replication.unwrap_or(-1) })
+    }
 }
 
 /// Serve generated votes.
@@ -240,9 +278,12 @@ pub struct Ingest {
     /// An event stream to follow, such as http://127.0.0.1:5000/api/stream_votes
     #[arg(long, value_name = "URL")]
     pub from: Option<String>,
-    /// The log to append to: dir:PATH[?codec=lz4|zstd&partitions=4]
+    /// The log to append to: dir:PATH[?codec=lz4|zstd&partitions=4] or kafka://HOST:PORT/TOPIC[?codec=lz4|zstd|none]
     #[arg(long, value_name = "LOG-URL", env = "VOTESTREAM_LOG")]
     pub log: String,
+    /// Create the Kafka topic where there is none, such as partitions=4,replication=3
+    #[arg(long, value_name = "partitions=N,replication=N")]
+    pub create_topic: Option<CreateTopic>,
     /// Form of the input, instead of telling it from its first bytes
     #[arg(long, value_name = "FORM", value_parser = ["ndjson", "array", "sse", "csv"])]
     pub format: Option<String>,
@@ -263,10 +304,10 @@ pub struct Ingest {
 /// Count a log.
 #[derive(Debug, Args)]
 pub struct Count {
-    /// The log to count: dir:PATH
+    /// The log to count: dir:PATH or kafka://host:port/topic
     #[arg(long, value_name = "LOG-URL", env = "VOTESTREAM_LOG")]
     pub log: String,
-    /// Where results are kept: sqlite:PATH
+    /// Where results are kept: sqlite:PATH or postgres://user@host:port/db
     #[arg(long, value_name = "STORE-URL", env = "VOTESTREAM_STORE")]
     pub store: String,
     /// Stop at the log's end as it is now
@@ -281,6 +322,9 @@ pub struct Count {
     /// Copy a topic that is not keyed by the voter first (Kafka)
     #[arg(long)]
     pub route: bool,
+    /// Publish results by region and candidate to a compacted Kafka topic as they change
+    #[arg(long, value_name = "LOG-URL")]
+    pub publish: Option<String>,
     /// Which engine counts
     #[arg(long, value_name = "ENGINE", value_parser = ["native", "spark"], default_value = "native")]
     pub engine: String,
@@ -295,7 +339,7 @@ pub struct Count {
 /// Serve results.
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where results are kept: sqlite:PATH
+    /// Where results are kept: sqlite:PATH or postgres://user@host:port/db
     #[arg(long, value_name = "STORE-URL", env = "VOTESTREAM_STORE")]
     pub store: String,
     /// The log, to take votes by POST and to show rejected records to those with the token
@@ -315,7 +359,7 @@ pub struct Serve {
 /// Print results.
 #[derive(Debug, Args)]
 pub struct Results {
-    /// Where results are kept: sqlite:PATH
+    /// Where results are kept: sqlite:PATH or postgres://user@host:port/db
     #[arg(long, value_name = "STORE-URL", env = "VOTESTREAM_STORE")]
     pub store: String,
     /// Form of the answer
@@ -366,7 +410,7 @@ pub struct Recount {
 /// An act of the election desk.
 #[derive(Debug, Args)]
 pub struct Desk {
-    /// Where results are kept: sqlite:PATH
+    /// Where results are kept: sqlite:PATH or postgres://user@host:port/db
     #[arg(long, value_name = "STORE-URL", env = "VOTESTREAM_STORE")]
     pub store: String,
     /// Only this region, by code
@@ -394,6 +438,15 @@ pub struct Doctor {
 /// Measure.
 #[derive(Debug, Args)]
 pub struct Bench {
+    /// What to measure: this program by itself, or `kafka`, with real servers [default: this program by itself]
+    #[arg(value_enum, value_name = "WHAT")]
+    pub what: Option<BenchWhat>,
+    /// Of `kafka`: where a topic is made, kafka://host:port/NAME
+    #[arg(long, value_name = "LOG-URL")]
+    pub log: Option<String>,
+    /// Of `kafka`: a database for the results, postgres://user@host:port/db
+    #[arg(long, value_name = "STORE-URL")]
+    pub store: Option<String>,
     /// Votes that are generated, counted, recounted and loaded again
     #[arg(long, value_name = "N|all", default_value = "10000000")]
     pub votes: String,
@@ -409,6 +462,13 @@ pub struct Bench {
     /// Form of the answer
     #[arg(long, value_enum, default_value_t = BenchFormat::Table)]
     pub format: BenchFormat,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchWhat {
+    /// Kafka to PostgreSQL, beside librdkafka's raw consumer
+    Kafka,
 }
 
 /// A part of the measurement.

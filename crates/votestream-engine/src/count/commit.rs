@@ -1,7 +1,7 @@
 //! The committing thread's loop: sealed deltas into one store transaction after another, in order. While the store cannot take them
 //! (full, busy) counting pauses and the log keeps the votes. It also publishes releases of demographics and compacts seen voters.
 
-use super::latency::Latency;
+use super::latency::{Latency, thread_cpu};
 use super::session::Session;
 use super::{Committed, CountSummary, OnCommit, Sealed, Until};
 use crate::{EngineError, Shutdown};
@@ -43,8 +43,6 @@ pub(super) struct Committer<'a> {
     lost: BTreeSet<PartitionId>,
     /// This worker has given its partitions back, because it cannot reach the store.
     stood_down: bool,
-    /// Whether the partition is this worker's whose owner publishes for all.
-    publishes: bool,
     minute: Option<Minute>,
     released: Instant,
     release_due: bool,
@@ -64,7 +62,6 @@ impl<'a> Committer<'a> {
             epochs: BTreeMap::new(),
             lost: BTreeSet::new(),
             stood_down: false,
-            publishes: false,
             minute: None,
             released: Instant::now(),
             release_due: true,
@@ -146,7 +143,7 @@ impl<'a> Committer<'a> {
                 count.set_epoch(epoch);
             }
         }
-        self.publishes = counts.iter().any(|count| count.partition() == PartitionId(0));
+        self.notice.leads = counts.iter().any(|count| count.partition() == PartitionId(0));
         self.backlogs.retain(|(partition, _)| counts.iter().any(|count| count.partition().0 == *partition));
     }
 
@@ -202,7 +199,9 @@ impl<'a> Committer<'a> {
         let mut deltas: Vec<PartitionDelta> = together.into_iter().flat_map(|s| s.deltas).collect();
         deltas.sort_by_key(|delta| delta.partition);
         fail::fail_point!("count-before-flush", |_| std::process::abort());
+        let before = thread_cpu();
         let flushed = self.flush(deltas)?;
+        summary.flush_cpu += thread_cpu().saturating_sub(before);
         fail::fail_point!("count-after-flush", |_| std::process::abort());
         if !self.lost.is_empty() {
             interrupt.raise();
@@ -371,7 +370,7 @@ impl<'a> Committer<'a> {
 
     /// Publishes the demographics that may be published, at most once a second, or now when it is the last time.
     fn release(&mut self, last: bool) -> Result<(), EngineError> {
-        if !self.publishes || !self.release_due || (!last && self.released.elapsed() < RELEASE_EVERY) {
+        if !self.notice.leads || !self.release_due || (!last && self.released.elapsed() < RELEASE_EVERY) {
             return Ok(());
         }
         let (Some(minute), true) =

@@ -65,6 +65,8 @@ pub struct Committed {
     pub records: u64,
     /// First offset of each partition that is not committed, in partition order.
     pub next: Vec<Offset>,
+    /// Whether this worker has the partition whose owner publishes for all.
+    pub leads: bool,
     /// How the engine is doing.
     pub health: EngineHealth,
 }
@@ -85,6 +87,8 @@ pub struct CountSummary {
     pub voters_loaded: u64,
     /// Flushes committed.
     pub flushes: u64,
+    /// Processor time that flushing took here, in this process.
+    pub flush_cpu: Duration,
     /// From a record's reading to its commit.
     pub latency: LatencySummary,
 }

@@ -311,6 +311,18 @@ impl SealedBatch {
         self.source
     }
 
+    /// A batch of records that are laid out already, without a mark.
+    #[cfg(feature = "kafka")]
+    pub(super) fn of_raw(
+        buffer: Vec<u8>,
+        records: u32,
+        base_timestamp: Millis,
+        max_timestamp: Millis,
+    ) -> Self {
+        let pool = Arc::default();
+        Self { buffer, start: 0, mark_at: None, records, base_timestamp, max_timestamp, source: None, pool }
+    }
+
     pub(super) fn set_mark(&mut self, synced: u64, epoch: i32) {
         let Some(at) = self.mark_at else { return };
         let mark = &mut self.buffer[at..at + MARK_BYTES];

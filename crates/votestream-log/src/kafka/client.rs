@@ -3,6 +3,7 @@
 //! When to refresh, and what to send to a leader, is left to the callers.
 
 use super::NodeId;
+use super::backoff::Backoff;
 use super::config::Config;
 use super::connection::Connection;
 use super::error::{self, Sort};
@@ -14,6 +15,7 @@ use kafka_protocol::messages::{FindCoordinatorRequest, MetadataRequest, TopicNam
 use kafka_protocol::protocol::StrBytes;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 use votestream_election::{LogId, PartitionId};
 
@@ -44,6 +46,8 @@ pub(crate) struct Client {
     found: Found,
     /// For metadata and coordinators.
     connection: Option<Connection>,
+    /// For offsets: kept, since some ask often.
+    pub(super) links: HashMap<NodeId, Connection>,
 }
 
 /// Who leads a partition.
@@ -92,9 +96,9 @@ impl Client {
     /// [`LogError::NoSuchTopic`]; what the last broker failed with, or, before that, a refusal.
     pub(crate) fn connect(url: &KafkaUrl) -> Result<Self, LogError> {
         let config = Config::read(url)?;
-        let (connection, found) = ask_bootstrap(&config, &url.brokers, &url.topic)?;
+        let (connection, found) = bootstrap(&config, &url.brokers, |c| ask(c, &url.topic, &url.brokers))?;
         let (bootstrap, topic) = (url.brokers.clone(), url.topic.clone());
-        Ok(Self { config, bootstrap, topic, found, connection: Some(connection) })
+        Ok(Self { config, bootstrap, topic, found, connection: Some(connection), links: HashMap::new() })
     }
 
     /// Reads the metadata anew: leaders may have changed. What was known stays when it fails.
@@ -109,7 +113,7 @@ impl Client {
         });
         let answered = match known {
             Some(answered) => Ok(answered),
-            None => ask_bootstrap(&self.config, &self.all_places(), &self.topic),
+            None => bootstrap(&self.config, &self.all_places(), |c| ask(c, &self.topic, &self.bootstrap)),
         };
         let (connection, found) = answered.map_err(|error| match error {
             LogError::NoSuchTopic { brokers, .. } => {
@@ -220,7 +224,7 @@ impl Client {
     /// # Errors
     /// As [`Connection::open`], of the last broker asked.
     pub(crate) fn connect_any(&mut self) -> Result<Connection, LogError> {
-        ask_bootstrap(&self.config, &self.all_places(), &self.topic).map(|(connection, _)| connection)
+        bootstrap(&self.config, &self.all_places(), |_| Ok(())).map(|(connection, ())| connection)
     }
 
     /// The broker that coordinates the group or transactional id `key`.
@@ -255,6 +259,34 @@ impl Client {
         Ok(node)
     }
 
+    /// Does `what`; while that fails with something transient, waits, refreshes and does it again, for at most `patience`.
+    ///
+    /// # Errors
+    /// What it failed with last, or at once where waiting does not help.
+    pub(crate) fn persist<T>(
+        &mut self,
+        patience: Duration,
+        mut what: impl FnMut(&mut Self) -> Result<T, LogError>,
+    ) -> Result<T, LogError> {
+        let deadline = Instant::now() + patience;
+        let mut backoff = Backoff::new();
+        loop {
+            let error = match what(self) {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            let wait = backoff.next_wait();
+            if !error.is_transient() || Instant::now() + wait >= deadline {
+                return Err(error);
+            }
+            std::thread::sleep(wait);
+            match self.refresh() {
+                Err(error) if !error.is_transient() => return Err(error),
+                _ => {}
+            }
+        }
+    }
+
     /// The brokers that the cluster names, then the URL's.
     fn all_places(&self) -> Vec<String> {
         let mut places: Vec<_> = self.nodes().into_iter().filter_map(|node| self.place(node)).collect();
@@ -266,29 +298,29 @@ impl Client {
 }
 
 /// The topic's name, as messages hold it.
-pub(super) fn topic_name(topic: &str) -> TopicName {
+pub(crate) fn topic_name(topic: &str) -> TopicName {
     TopicName(StrBytes::from_string(topic.to_owned()))
 }
 
 /// `host:port`, with brackets around an IPv6 address.
-fn place(host: &str, port: i32) -> String {
+pub(super) fn place(host: &str, port: i32) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// Asks `places` in turn, once each.
-fn ask_bootstrap(
+/// Connects to `places` in turn, once each, until one of them answers `asked`.
+pub(super) fn bootstrap<T>(
     config: &Arc<Config>,
     places: &[String],
-    topic: &str,
-) -> Result<(Connection, Found), LogError> {
+    asked: impl Fn(&mut Connection) -> Result<T, LogError>,
+) -> Result<(Connection, T), LogError> {
     let mut worst = None;
     for place in places {
-        let asked = Connection::open(place, config).and_then(|mut connection| {
-            let found = ask(&mut connection, topic, places)?;
-            Ok((connection, found))
+        let answered = Connection::open(place, config).and_then(|mut connection| {
+            let answer = asked(&mut connection)?;
+            Ok((connection, answer))
         });
-        match asked {
-            Ok(asked) => return Ok(asked),
+        match answered {
+            Ok(answered) => return Ok(answered),
             Err(error @ LogError::NoSuchTopic { .. }) => return Err(error),
             // One that a person must act on says more than one that may pass.
             Err(error) if worst.as_ref().is_none_or(LogError::is_transient) => worst = Some(error),
@@ -296,7 +328,7 @@ fn ask_bootstrap(
         }
     }
     Err(worst.unwrap_or_else(|| LogError::Unreachable {
-        place: topic.to_owned(),
+        place: String::new(),
         what: "no broker is named".to_owned(),
         next: "name one, as in kafka://localhost:9092/voter_data",
     }))

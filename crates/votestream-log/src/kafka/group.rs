@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use votestream_election::PartitionId;
+use votestream_election::{Offset, PartitionId};
 
 /// How often a member says that it lives; never more than a third of the session timeout.
 const HEARTBEAT: Duration = Duration::from_secs(3);
@@ -79,6 +79,13 @@ struct State {
     done: bool,
 }
 
+/// What a transaction of the group has committed for a partition.
+pub(crate) struct Committed {
+    pub(crate) offset: Offset,
+    /// What was sent along.
+    pub(crate) metadata: String,
+}
+
 struct Stall {
     since: Instant,
     held: BTreeSet<PartitionId>,
@@ -97,11 +104,7 @@ impl Group {
     }
 
     /// [`Group::join`] with further librdkafka properties.
-    pub(crate) fn join_with(
-        url: &KafkaUrl,
-        group_id: &str,
-        more: &[(&str, &str)],
-    ) -> Result<Self, LogError> {
+    pub(crate) fn join_with(url: &KafkaUrl, group_id: &str, more: &[(&str, &str)]) -> Result<Self, LogError> {
         let session = Duration::from_millis(url.options.session_timeout_ms.into());
         let heartbeat = HEARTBEAT.min(session / 3).max(Duration::from_millis(1));
         let mut config = librdkafka::client_config(url)?;
@@ -201,12 +204,12 @@ impl Group {
         self.consumer.upgrade()?.group_metadata()
     }
 
-    /// The committed offset of a partition, decided transactions only where the properties say so; `None`: none was committed.
+    /// What the group has committed for a partition, decided transactions only where the properties say so; `None`: nothing.
     pub(crate) fn committed(
         &self,
         partition: PartitionId,
         timeout: Duration,
-    ) -> Result<Option<u64>, KafkaError> {
+    ) -> Result<Option<Committed>, KafkaError> {
         let Some(consumer) = self.consumer.upgrade() else { return Err(KafkaError::Canceled) };
         let mut asked = TopicPartitionList::new();
         asked.add_partition(&self.shared.url.topic, librdkafka::partition(partition));
@@ -214,7 +217,10 @@ impl Group {
         let Some(element) = told.elements().into_iter().next() else { return Ok(None) };
         element.error()?;
         match element.offset() {
-            rdkafka::Offset::Offset(offset) => Ok(u64::try_from(offset).ok()),
+            rdkafka::Offset::Offset(offset) => {
+                let offset = Offset(u64::try_from(offset).unwrap_or(0));
+                Ok(Some(Committed { offset, metadata: element.metadata().to_owned() }))
+            }
             _ => Ok(None),
         }
     }
@@ -230,7 +236,10 @@ impl Group {
             // A panic in it was reported where it happened; there is nothing to add here.
             let _ = thread.join();
         } else {
-            tracing::warn!(group = self.shared.group_id, "the group's coordinator did not answer; left without it");
+            tracing::warn!(
+                group = self.shared.group_id,
+                "the group's coordinator did not answer; left without it"
+            );
         }
     }
 }
@@ -343,7 +352,7 @@ impl State {
                 self.missing.get_or_insert_with(Instant::now);
                 true
             }
-            _ if librdkafka::is_refusal(error) => {
+            _ if librdkafka::is_final(error) => {
                 self.fatal.get_or_insert_with(|| librdkafka::failed(url, "join a group", error));
                 self.replace(BTreeSet::new());
                 true
@@ -402,6 +411,9 @@ impl ConsumerContext for Membership {
 impl std::fmt::Debug for Group {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let assignment = self.assignment();
-        f.debug_struct("Group").field("group_id", &self.shared.group_id).field("assignment", &assignment).finish()
+        f.debug_struct("Group")
+            .field("group_id", &self.shared.group_id)
+            .field("assignment", &assignment)
+            .finish()
     }
 }

@@ -9,7 +9,10 @@ use crate::kafka_url::KafkaUrl;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::ProducerContext;
 use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake};
@@ -82,7 +85,9 @@ pub(crate) fn partition(partition: PartitionId) -> i32 {
 /// What went wrong, without a property's value.
 pub(crate) fn sentence(error: &KafkaError) -> String {
     match error {
-        KafkaError::ClientConfig(_, what, key, _) => format!("librdkafka does not take the property {key}: {what}"),
+        KafkaError::ClientConfig(_, what, key, _) => {
+            format!("librdkafka does not take the property {key}: {what}")
+        }
         KafkaError::Transaction(error) => error.string(),
         other => match other.rdkafka_error_code() {
             Some(code) => code.to_string(),
@@ -91,29 +96,35 @@ pub(crate) fn sentence(error: &KafkaError) -> String {
     }
 }
 
-/// Whether the brokers refuse us, or take this for a mistake: waiting does not mend it.
-pub(crate) fn is_refusal(error: &KafkaError) -> bool {
-    let Some(code) = error.rdkafka_error_code() else { return false };
+/// Whether the brokers do not let us: waiting does not mend it.
+pub(crate) fn is_denied(error: &KafkaError) -> bool {
     matches!(
-        code,
-        Code::Authentication
-            | Code::SaslAuthenticationFailed
-            | Code::UnsupportedSASLMechanism
-            | Code::SecurityDisabled
-            | Code::GroupAuthorizationFailed
-            | Code::TopicAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
-            | Code::TransactionalIdAuthorizationFailed
-            | Code::InvalidGroupId
-            | Code::InvalidSessionTimeout
-            | Code::InvalidTransactionTimeout
-            | Code::InconsistentGroupProtocol
-            | Code::GroupMaxSizeReached
-            | Code::PolicyViolation
-            | Code::InvalidConfig
-            | Code::InvalidReplicationFactor
-            | Code::Fatal
-    ) || matches!(error, KafkaError::MessageConsumptionFatal(_))
+        error.rdkafka_error_code(),
+        Some(
+            Code::Authentication
+                | Code::SaslAuthenticationFailed
+                | Code::UnsupportedSASLMechanism
+                | Code::SecurityDisabled
+                | Code::GroupAuthorizationFailed
+                | Code::TopicAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::TransactionalIdAuthorizationFailed
+                | Code::InvalidGroupId
+                | Code::InvalidSessionTimeout
+                | Code::InvalidTransactionTimeout
+                | Code::InconsistentGroupProtocol
+                | Code::GroupMaxSizeReached
+                | Code::PolicyViolation
+                | Code::InvalidConfig
+                | Code::InvalidReplicationFactor
+        )
+    )
+}
+
+/// Whether a consumer can do no more: denied, or an error that ended it.
+pub(crate) fn is_final(error: &KafkaError) -> bool {
+    let ended = error.rdkafka_error_code() == Some(Code::Fatal);
+    ended || is_denied(error) || matches!(error, KafkaError::MessageConsumptionFatal(_))
 }
 
 /// An error of librdkafka's, as ours, with what a person may do about it.
@@ -146,7 +157,7 @@ pub(crate) fn failed(url: &KafkaUrl, doing: &'static str, error: &KafkaError) ->
             name: format!("{code:?}"),
             detail: format!(": {}", sentence(error)),
             next: "check that the brokers run and that their advertised.listeners can be reached from here",
-            transient: !is_refusal(error),
+            transient: !is_final(error),
         },
     }
 }
@@ -185,15 +196,18 @@ pub(crate) fn create_topic(
     properties: &[(&str, &str)],
 ) -> Result<bool, LogError> {
     let doing = "create the topic";
-    let admin: AdminClient<Quiet> =
-        client_config(url)?.create_with_context(Quiet("admin")).map_err(|error| failed(url, doing, &error))?;
+    let admin: AdminClient<Quiet> = client_config(url)?
+        .create_with_context(Quiet("admin"))
+        .map_err(|error| failed(url, doing, &error))?;
     let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
     let mut topic = NewTopic::new(&url.topic, partitions, TopicReplication::Fixed(replication.unwrap_or(-1)));
     for (name, value) in properties {
         topic = topic.set(name, value);
     }
-    let options = AdminOptions::new().request_timeout(Some(ADMIN_TIMEOUT)).operation_timeout(Some(ADMIN_TIMEOUT));
-    let answered = wait(admin.create_topics([&topic], &options)).map_err(|error| failed(url, doing, &error))?;
+    let options =
+        AdminOptions::new().request_timeout(Some(ADMIN_TIMEOUT)).operation_timeout(Some(ADMIN_TIMEOUT));
+    let answered =
+        wait(admin.create_topics([&topic], &options)).map_err(|error| failed(url, doing, &error))?;
     match answered.into_iter().next() {
         Some(Err((_, Code::TopicAlreadyExists))) => Ok(false),
         Some(Err((_, code))) => Err(failed(url, doing, &KafkaError::AdminOp(code))),
@@ -234,3 +248,11 @@ impl ClientContext for Quiet {
         tracing::debug!(client = self.0, what = %sentence(&error), reason, "the Kafka client reports trouble");
     }
 }
+
+impl ProducerContext for Quiet {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}
+
+impl ConsumerContext for Quiet {}

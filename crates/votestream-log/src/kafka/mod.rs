@@ -16,20 +16,40 @@ pub(crate) mod backoff;
 
 pub(crate) mod config;
 
+mod tls;
+
+mod sasl;
+
 mod stream;
 
 pub(crate) mod connection;
 
 pub(crate) mod client;
 
+pub(crate) mod offsets;
+
 pub mod admin;
 
+pub mod produce;
+
 pub(crate) mod librdkafka;
+
+mod batch_queue;
+
+pub mod raw;
 
 pub mod group;
 
 pub mod publish;
 
+pub mod route;
+
+pub(crate) mod fetch;
+
+pub(crate) mod by_librdkafka;
+
+#[cfg(test)]
+mod hostile_tests;
 
 /// A broker's number in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

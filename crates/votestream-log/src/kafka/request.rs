@@ -84,6 +84,18 @@ requests! {
         w.list(|w| { w.text()?; w.list(|w| { w.skip(6)?; w.tags() })?; w.tags() })?;
         w.tags()
     };
+    DescribeTransactions(DescribeTransactionsRequest, 0, 0) => DescribeTransactionsResponse, |w, _| {
+        w.skip(4)?;
+        w.list(|w| {
+            w.skip(2)?;
+            w.text()?;
+            w.text()?;
+            w.skip(4 + 8 + 8 + 2)?;
+            w.list(|w| { w.text()?; w.list(|w| w.skip(4))?; w.tags() })?;
+            w.tags()
+        })?;
+        w.tags()
+    };
     // From version 5 on each transaction raises the producer's epoch, as Produce's version 12 expects.
     EndTxn(EndTxnRequest, 4, 3) => EndTxnResponse, |w, v| { w.skip(4 + 2)?; w.skip_if(v >= 5, 10)?; w.tags() };
     // From version 12 on it adds partitions to transactions by itself.

@@ -11,9 +11,17 @@ mod dir;
 
 mod partition;
 
+#[cfg(feature = "kafka")]
+pub(crate) use partition::Place;
 pub use partition::{Batch, PartitionReader, Records};
 
 use crate::error::LogError;
+#[cfg(feature = "kafka")]
+use crate::kafka::by_librdkafka::RdLog;
+#[cfg(feature = "kafka")]
+use crate::kafka::fetch::KafkaLog;
+#[cfg(feature = "kafka")]
+use crate::kafka_url::ReaderKind;
 use crate::url::{DirLogUrl, LogUrl};
 use crate::watch::LogWatch;
 use dir_log::DirLog;
@@ -29,6 +37,10 @@ pub struct LogReader {
 #[derive(Clone, Debug)]
 enum Inner {
     Dir(DirLog),
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaLog),
+    #[cfg(feature = "kafka")]
+    Librdkafka(RdLog),
 }
 
 impl LogReader {
@@ -46,13 +58,30 @@ impl LogReader {
     /// # Errors
     /// As [`LogReader::open`]; for a topic: no broker answers, no such topic, refused, or Kafka is not in this build.
     pub fn open_url(url: &LogUrl) -> Result<Self, LogError> {
-        Self::open(url.dir()?, None)
+        match url {
+            LogUrl::Dir(url) => Self::open(url, None),
+            #[cfg(feature = "kafka")]
+            LogUrl::Kafka(url) => {
+                let inner = match url.options.reader {
+                    ReaderKind::Native => Inner::Kafka(KafkaLog::open(url)?),
+                    ReaderKind::Librdkafka => Inner::Librdkafka(RdLog::open(url)?),
+                };
+                Ok(Self { inner })
+            }
+            #[cfg(not(feature = "kafka"))]
+            LogUrl::Kafka(_) => Err(LogError::NotBuilt {
+                what: "a kafka:// log",
+                instead: "use a build with Kafka (cargo build without --no-default-features), or a directory",
+            }),
+        }
     }
 
     /// What holds the log: `dir` or `kafka`. Stores pin it.
     pub fn kind(&self) -> &'static str {
         match &self.inner {
             Inner::Dir(_) => "dir",
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(_) | Inner::Librdkafka(_) => "kafka",
         }
     }
 
@@ -60,6 +89,10 @@ impl LogReader {
     pub fn log_id(&self) -> LogId {
         match &self.inner {
             Inner::Dir(log) => log.log_id(),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(log) => log.log_id(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.log().log_id(),
         }
     }
 
@@ -67,6 +100,10 @@ impl LogReader {
     pub fn partitions(&self) -> u32 {
         match &self.inner {
             Inner::Dir(log) => log.partitions(),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(log) => log.partitions(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.log().partitions(),
         }
     }
 
@@ -77,6 +114,10 @@ impl LogReader {
     pub fn start_offsets(&self) -> Result<Vec<Offset>, LogError> {
         match &self.inner {
             Inner::Dir(log) => log.start_offsets(),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(log) => log.start_offsets(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.log().start_offsets(),
         }
     }
 
@@ -88,6 +129,10 @@ impl LogReader {
     pub fn end_offsets(&self) -> Result<Vec<Offset>, LogError> {
         match &self.inner {
             Inner::Dir(log) => log.end_offsets(),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(log) => Ok(log.end_offsets()),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => Ok(log.end_offsets()),
         }
     }
 
@@ -98,6 +143,10 @@ impl LogReader {
     pub fn refresh_ends(&self) -> Result<Vec<Offset>, LogError> {
         match &self.inner {
             Inner::Dir(log) => log.end_offsets(),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(log) => log.refresh_ends(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.log().refresh_ends(),
         }
     }
 
@@ -108,6 +157,10 @@ impl LogReader {
     pub fn high_watermarks(&self) -> Result<Vec<Offset>, LogError> {
         match &self.inner {
             Inner::Dir(log) => log.end_offsets(),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(log) => log.high_watermarks(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.log().high_watermarks(),
         }
     }
 
@@ -119,6 +172,10 @@ impl LogReader {
     pub fn wait_past(&self, past: &[Offset], timeout: Duration) -> Result<bool, LogError> {
         match &self.inner {
             Inner::Dir(log) => log.wait_past(past, timeout),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(log) => Ok(log.wait_past(past, timeout)),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => Ok(log.wait_past(past, timeout)),
         }
     }
 
@@ -130,6 +187,10 @@ impl LogReader {
         self.check(partition)?;
         match &self.inner {
             Inner::Dir(log) => log.partition(partition, from).map(PartitionReader::dir),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(log) => Ok(PartitionReader::kafka(log.partition(partition, from))),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => Ok(PartitionReader::librdkafka(log.partition(partition, from))),
         }
     }
 
@@ -147,9 +208,14 @@ impl LogReader {
     ) -> Result<Option<i32>, LogError> {
         self.check(partition)?;
         // A directory's own batches tell.
+        #[cfg(not(feature = "kafka"))]
         let _ = counted_in;
         match &self.inner {
             Inner::Dir(log) => log.epoch_ending_at(partition, next),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(log) => log.epoch_ending_at(partition, next, counted_in),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.log().epoch_ending_at(partition, next, counted_in),
         }
     }
 
@@ -157,6 +223,10 @@ impl LogReader {
     pub fn trouble(&self) -> Option<String> {
         match &self.inner {
             Inner::Dir(_) => None,
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(log) => log.trouble(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.trouble(),
         }
     }
 
@@ -167,6 +237,10 @@ impl LogReader {
     pub fn cleanup_compacts(&self) -> Result<bool, LogError> {
         match &self.inner {
             Inner::Dir(_) => Ok(false),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(log) => log.cleanup_compacts(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.log().cleanup_compacts(),
         }
     }
 

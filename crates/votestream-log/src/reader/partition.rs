@@ -3,7 +3,12 @@
 use super::dir::DirPartition;
 use crate::batch::{self, BatchError, HEADER_BYTES, Record, RecordBatch};
 use crate::error::LogError;
+#[cfg(feature = "kafka")]
+use crate::kafka::by_librdkafka::RdPartition;
+#[cfg(feature = "kafka")]
+use crate::kafka::fetch::KafkaPartition;
 use std::path::Path;
+use votestream_election::framing::{RECORD_BYTES_MAX, STUB_BYTES};
 use votestream_election::{Offset, PartitionId};
 
 /// Reads one partition, batch by batch. Keeps its buffers.
@@ -15,6 +20,10 @@ pub struct PartitionReader {
 #[derive(Debug)]
 enum Inner {
     Dir(DirPartition),
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaPartition),
+    #[cfg(feature = "kafka")]
+    Librdkafka(Box<RdPartition>),
 }
 
 /// One batch: CRC checked, decompressed.
@@ -36,13 +45,32 @@ pub struct Records<'a> {
 
 /// Where a batch stands, for errors.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place<'a> {
-    File { file: &'a Path, position: u64 },
+pub(crate) enum Place<'a> {
+    File {
+        file: &'a Path,
+        position: u64,
+    },
+    #[cfg(feature = "kafka")]
+    Topic {
+        topic: &'a str,
+        partition: PartitionId,
+        base: Offset,
+    },
 }
 
 impl PartitionReader {
     pub(super) fn dir(partition: DirPartition) -> Self {
         Self { inner: Inner::Dir(partition) }
+    }
+
+    #[cfg(feature = "kafka")]
+    pub(super) fn kafka(partition: KafkaPartition) -> Self {
+        Self { inner: Inner::Kafka(partition) }
+    }
+
+    #[cfg(feature = "kafka")]
+    pub(super) fn librdkafka(partition: RdPartition) -> Self {
+        Self { inner: Inner::Librdkafka(Box::new(partition)) }
     }
 
     /// The next batch; `None` when nothing beyond is there yet: nothing synced (directory), nothing fetched below the last stable
@@ -53,6 +81,25 @@ impl PartitionReader {
     pub fn next_batch(&mut self) -> Result<Option<Batch<'_>>, LogError> {
         match &mut self.inner {
             Inner::Dir(partition) => partition.next_batch(),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(partition) => partition.next_batch(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => partition.next_batch(),
+        }
+    }
+
+    /// Passes over what was fetched from a topic without looking into it, to measure fetching alone. Says whether there was any.
+    ///
+    /// # Errors
+    /// As [`PartitionReader::next_batch`].
+    #[doc(hidden)]
+    pub fn pass_fetched(&mut self) -> Result<bool, LogError> {
+        match &mut self.inner {
+            Inner::Dir(_) => Ok(false),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(partition) => partition.pass_fetched(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => Ok(partition.next_batch()?.is_some()),
         }
     }
 
@@ -60,6 +107,10 @@ impl PartitionReader {
     pub fn position(&self) -> Offset {
         match &self.inner {
             Inner::Dir(partition) => partition.position(),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(partition) => partition.position(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => partition.position(),
         }
     }
 
@@ -67,12 +118,16 @@ impl PartitionReader {
     pub fn partition(&self) -> PartitionId {
         match &self.inner {
             Inner::Dir(partition) => partition.partition(),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(partition) => partition.partition(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => partition.partition(),
         }
     }
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(inner: RecordBatch<'a>, from: Offset, aborted: bool, place: Place<'a>) -> Self {
+    pub(crate) fn new(inner: RecordBatch<'a>, from: Offset, aborted: bool, place: Place<'a>) -> Self {
         Self { inner, from, aborted, place }
     }
 
@@ -117,6 +172,13 @@ impl Records<'_> {
                 );
                 LogError::corrupt(file, position, at)
             }
+            #[cfg(feature = "kafka")]
+            Place::Topic { topic, partition, base } => LogError::CorruptTopic {
+                topic: topic.to_owned(),
+                partition,
+                offset: base,
+                what: format!("{error} (the offset is the batch's)"),
+            },
         }
     }
 }
@@ -129,9 +191,20 @@ impl<'a> Iterator for Records<'a> {
         loop {
             match self.inner.next()? {
                 Ok(record) if record.offset < self.from => {}
-                Ok(record) => return Some(Ok(record)),
+                Ok(record) => return Some(Ok(bounded(record))),
                 Err(error) => return Some(Err(self.corrupt(error))),
             }
         }
+    }
+}
+
+/// A value over the bound, as only others than us write it, is cut to the start that is kept of it.
+#[inline]
+fn bounded(record: Record<'_>) -> Record<'_> {
+    match record.value {
+        Some(value) if value.len() > RECORD_BYTES_MAX => {
+            Record { value: value.get(..STUB_BYTES), oversize: true, ..record }
+        }
+        _ => record,
     }
 }

@@ -25,6 +25,8 @@ pub use sync::{ACKED_WAIT, UNACKED_WAIT, UNSYNCED_BYTES_SOON};
 use crate::batch::SealedBatch;
 use crate::disk::Disk;
 use crate::error::LogError;
+#[cfg(feature = "kafka")]
+use crate::kafka::produce::{KafkaHandle, KafkaWriter};
 use crate::url::{Codec, DirLogUrl, LogUrl};
 use crate::watch::LogWatch;
 use dir::DirWriter;
@@ -32,6 +34,7 @@ use queue::{Item, Shared};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use votestream_election::{LogId, Offset, PartitionId, SourceId};
 
 /// The size at which a segment is followed by the next, unless told otherwise.
@@ -86,10 +89,14 @@ pub struct TornTail {
 /// Dropping it closes it, without telling of a failure.
 pub struct LogWriter {
     kind: Kind,
+    #[cfg(feature = "kafka")]
+    recovery: RecoveryReport,
 }
 
 enum Kind {
     Dir(DirWriter),
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaWriter),
 }
 
 impl LogWriter {
@@ -99,7 +106,11 @@ impl LogWriter {
     /// A second writer, a directory of something else, a newer format, another partition count or codec than asked for, damage
     /// among what was durable, and whatever the file system says.
     pub fn open(url: &DirLogUrl, options: WriterOptions) -> Result<Self, LogError> {
-        Ok(Self { kind: Kind::Dir(DirWriter::open(url, options)?) })
+        Ok(Self {
+            kind: Kind::Dir(DirWriter::open(url, options)?),
+            #[cfg(feature = "kafka")]
+            recovery: RecoveryReport::default(),
+        })
     }
 
     /// Opens a log of either kind. A topic must be there; a directory is made.
@@ -109,6 +120,12 @@ impl LogWriter {
     pub fn open_url(url: &LogUrl, options: WriterOptions) -> Result<Self, LogError> {
         match url {
             LogUrl::Dir(dir) => Self::open(dir, options),
+            #[cfg(feature = "kafka")]
+            LogUrl::Kafka(topic) => {
+                let recovery = RecoveryReport::default();
+                Ok(Self { kind: Kind::Kafka(KafkaWriter::open(topic)?), recovery })
+            }
+            #[cfg(not(feature = "kafka"))]
             LogUrl::Kafka(_) => url.dir().and_then(|dir| Self::open(dir, options)),
         }
     }
@@ -117,6 +134,8 @@ impl LogWriter {
     pub fn log_id(&self) -> LogId {
         match &self.kind {
             Kind::Dir(dir) => dir.log_id(),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(topic) => topic.log_id(),
         }
     }
 
@@ -124,6 +143,8 @@ impl LogWriter {
     pub fn partitions(&self) -> u32 {
         match &self.kind {
             Kind::Dir(dir) => dir.partitions(),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(topic) => topic.partitions(),
         }
     }
 
@@ -131,6 +152,8 @@ impl LogWriter {
     pub fn codec(&self) -> Codec {
         match &self.kind {
             Kind::Dir(dir) => dir.codec(),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(topic) => topic.codec(),
         }
     }
 
@@ -138,6 +161,8 @@ impl LogWriter {
     pub fn keyed(&self) -> bool {
         match &self.kind {
             Kind::Dir(_) => false,
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(_) => true,
         }
     }
 
@@ -145,6 +170,8 @@ impl LogWriter {
     pub fn incarnation(&self) -> i32 {
         match &self.kind {
             Kind::Dir(dir) => dir.incarnation(),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(_) => 0,
         }
     }
 
@@ -152,6 +179,8 @@ impl LogWriter {
     pub fn recovery(&self) -> &RecoveryReport {
         match &self.kind {
             Kind::Dir(dir) => dir.recovery(),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(_) => &self.recovery,
         }
     }
 
@@ -164,6 +193,8 @@ impl LogWriter {
     pub fn resume(&self, source: SourceId) -> Result<Vec<Option<u64>>, LogError> {
         match &self.kind {
             Kind::Dir(dir) => dir.resume(source),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(topic) => topic.resume(source),
         }
     }
 
@@ -176,6 +207,8 @@ impl LogWriter {
     pub fn handle(&self) -> AppendHandle {
         match &self.kind {
             Kind::Dir(dir) => AppendHandle { way: Way::Dir(dir.shared()) },
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(topic) => AppendHandle { way: Way::Kafka(topic.handle()) },
         }
     }
 
@@ -191,6 +224,8 @@ impl LogWriter {
     pub fn close(self) -> Result<(), LogError> {
         match self.kind {
             Kind::Dir(dir) => dir.close(),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(topic) => topic.close(),
         }
     }
 }
@@ -210,6 +245,8 @@ pub struct AppendHandle {
 #[derive(Clone)]
 enum Way {
     Dir(Arc<Shared>),
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaHandle),
 }
 
 /// Why a batch was not taken; its [`Ack`] has not been called.
@@ -228,6 +265,8 @@ impl AppendHandle {
     pub fn append(&self, partition: PartitionId, batch: SealedBatch) -> Result<(), LogError> {
         match &self.way {
             Way::Dir(shared) => shared.push(Item { partition, batch, ack: None }),
+            #[cfg(feature = "kafka")]
+            Way::Kafka(topic) => topic.append(partition, batch, None),
         }
     }
 
@@ -239,6 +278,8 @@ impl AppendHandle {
     pub fn append_acked(&self, partition: PartitionId, batch: SealedBatch, ack: Ack) -> Result<(), LogError> {
         match &self.way {
             Way::Dir(shared) => shared.push(Item { partition, batch, ack: Some(ack) }),
+            #[cfg(feature = "kafka")]
+            Way::Kafka(topic) => topic.append(partition, batch, Some(ack)),
         }
     }
 
@@ -254,6 +295,8 @@ impl AppendHandle {
     ) -> Result<(), TryAppendError> {
         match &self.way {
             Way::Dir(shared) => shared.try_push(partition, batch, ack),
+            #[cfg(feature = "kafka")]
+            Way::Kafka(topic) => topic.try_append(partition, batch, ack),
         }
     }
 
@@ -264,6 +307,8 @@ impl AppendHandle {
     pub fn flush(&self) -> Result<Vec<Offset>, LogError> {
         match &self.way {
             Way::Dir(shared) => shared.flush()?,
+            #[cfg(feature = "kafka")]
+            Way::Kafka(topic) => topic.flush()?,
         }
         Ok(self.watch().ends())
     }
@@ -272,6 +317,18 @@ impl AppendHandle {
     pub fn keyed(&self) -> bool {
         match &self.way {
             Way::Dir(_) => false,
+            #[cfg(feature = "kafka")]
+            Way::Kafka(_) => true,
+        }
+    }
+
+    /// From now on nobody waits for a topic's brokers longer than `time`: what they have not acknowledged by then has failed, and what
+    /// waits in any call returns. For a process that is told to stop. A directory is as fast as its disk: there it does nothing.
+    pub fn give_up_within(&self, time: Duration) {
+        match &self.way {
+            Way::Dir(_) => {}
+            #[cfg(feature = "kafka")]
+            Way::Kafka(topic) => topic.give_up_at(Instant::now() + time),
         }
     }
 
@@ -279,6 +336,8 @@ impl AppendHandle {
     pub fn watch(&self) -> LogWatch {
         match &self.way {
             Way::Dir(shared) => shared.watch.clone(),
+            #[cfg(feature = "kafka")]
+            Way::Kafka(topic) => topic.watch().clone(),
         }
     }
 }

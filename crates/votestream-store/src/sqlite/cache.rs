@@ -7,13 +7,11 @@ use super::{corrupt, rows};
 use crate::balance::{Shape, unbalanced};
 use crate::error::StoreError;
 use crate::pack::{self, Reasons};
+use crate::tail::{RejectedRow, Tail};
 use rusqlite::{Connection, OptionalExtension};
 use votestream_election::delta::{Engine, PartitionDelta};
-use votestream_election::ledger::{self, Digest, LEAF_OFFSETS};
+use votestream_election::ledger::LEAF_OFFSETS;
 use votestream_election::{Offset, PartitionId};
-
-/// A row of rejects is added to until it is this long.
-pub(super) const REJECTED_BYTES: usize = 3_000;
 
 /// One partition as committed.
 pub(super) struct Cached {
@@ -24,23 +22,7 @@ pub(super) struct Cached {
     pub(super) cells: Vec<i64>,
     /// Votes, region-major: `totals[region * candidates + candidate]`.
     pub(super) totals: Vec<u64>,
-    pub(super) reasons: Reasons,
-    /// Number of the next leaf to seal, and the chain up to it.
-    pub(super) leaf: u64,
-    pub(super) chain: Digest,
-    pub(super) tail: Option<RejectedRow>,
-}
-
-/// A row of `rejected`.
-#[derive(Clone)]
-pub(super) struct RejectedRow {
-    pub(super) from: Offset,
-    /// Exclusive: one past the last reject in it.
-    pub(super) to: Offset,
-    pub(super) records: u64,
-    /// Rejects by reason before this row.
-    pub(super) before: Reasons,
-    pub(super) packed: Vec<u8>,
+    pub(super) tail: Tail,
 }
 
 /// Reads a row of the `rejected` statements.
@@ -92,7 +74,7 @@ impl Cached {
             return Err(corrupt("a partition's totals"));
         }
         let mut statement = conn.prepare_cached(include_str!("sql/rejected_last.sql"))?;
-        let tail =
+        let rejected =
             statement.query_row((number, partition.0), |r| Ok(rejected_row(r))).optional()?.transpose()?;
         Ok(Some(Self {
             epoch: row.progress.epoch,
@@ -100,10 +82,12 @@ impl Cached {
             next: row.progress.next_offset,
             cells: cells(conn, shape, number, partition)?,
             totals,
-            reasons: row.reasons,
-            leaf: row.progress.start_offset.0 / LEAF_OFFSETS + row.ledger.leaves,
-            chain: row.ledger.chain,
-            tail,
+            tail: Tail {
+                reasons: row.reasons,
+                leaf: row.progress.start_offset.0 / LEAF_OFFSETS + row.ledger.leaves,
+                chain: row.ledger.chain,
+                rejected,
+            },
         }))
     }
 
@@ -131,57 +115,8 @@ impl Cached {
                 *total = sum as u64;
             }
         }
-        delta.rejects.iter().for_each(|(_, reason)| self.reasons.add(*reason));
-        for leaf in &delta.leaves {
-            if leaf.number != self.leaf || leaf.chain != ledger::chain(&self.chain, &leaf.digest) {
-                return unbalanced(
-                    delta,
-                    "the next leaf of the ledger",
-                    leaf.number.into(),
-                    self.leaf.into(),
-                );
-            }
-            self.leaf += 1;
-            self.chain = leaf.chain;
-        }
-        if self.leaf != delta.to.0 / LEAF_OFFSETS {
-            return unbalanced(
-                delta,
-                "the open leaf of the ledger",
-                self.leaf.into(),
-                (delta.to.0 / LEAF_OFFSETS).into(),
-            );
-        }
+        self.tail.apply(delta)?;
         self.next = delta.to;
         Ok(())
-    }
-
-    /// Adds a delta's rejects to the rows of rejects; returns the rows to write.
-    pub(super) fn rejected_rows(&mut self, before: &Reasons, delta: &PartitionDelta) -> Vec<RejectedRow> {
-        let mut rows = Vec::new();
-        let mut before = before.clone();
-        for (offset, reason) in &delta.rejects {
-            if let Some(full) = self.tail.take_if(|t| t.packed.len() >= REJECTED_BYTES)
-                && full.to > delta.fence.from
-            {
-                rows.push(full);
-            }
-            let row = self.tail.get_or_insert_with(|| RejectedRow {
-                from: *offset,
-                to: *offset,
-                records: 0,
-                before: before.clone(),
-                packed: Vec::new(),
-            });
-            let last = if row.records == 0 { *offset } else { Offset(row.to.0 - 1) };
-            pack::put_reject(&mut row.packed, last, *offset, *reason);
-            row.to = offset.plus(1);
-            row.records += 1;
-            before.add(*reason);
-        }
-        if !delta.rejects.is_empty() {
-            rows.extend(self.tail.clone());
-        }
-        rows
     }
 }

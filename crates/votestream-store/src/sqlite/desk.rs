@@ -3,7 +3,7 @@
 use super::fault::Done;
 use super::rows;
 use super::{Desk, Writer, corrupt, elections};
-use crate::error::{StoreError, list};
+use crate::acts;
 use crate::pack;
 use rusqlite::{Connection, TransactionBehavior};
 use votestream_election::delta::{DeskAct, DeskAction};
@@ -50,29 +50,15 @@ fn act(
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let row = elections::row(&tx, label, id)?;
     let election = elections::definition(&row.definition)?;
-    let region = region.map(|code| find(&election, code)).transpose()?;
+    let region = region.map(|code| acts::find(&election, code)).transpose()?;
     let counted = counted(&tx, row.number, &election, region)?;
     let region = region.map(|at| election.regions[at].code.clone());
     let number = tx.query_row(include_str!("sql/desk_count.sql"), [row.number], |r| rows::unsigned(r, 0))?;
-    let values = (row.number, number as i64, action_name(action), &region, now.0, counted as i64);
+    let values = (row.number, number as i64, acts::name(action), &region, now.0, counted as i64);
     tx.execute(include_str!("sql/desk_put.sql"), values)?;
     crash_point!("store-desk-before-commit");
     tx.commit()?;
     Ok(DeskAct { number, action, region, at: now, counted })
-}
-
-/// The place of a region by its code, which may be given in another case.
-fn find(election: &Election, code: &str) -> Result<usize, StoreError> {
-    let exact = election.regions.iter().position(|r| r.code == code);
-    let place = exact.or_else(|| election.regions.iter().position(|r| r.code.eq_ignore_ascii_case(code)));
-    place.ok_or_else(|| StoreError::UnknownRegion {
-        election: election.id.clone(),
-        region: code.to_owned(),
-        known: match election.regions.len() {
-            0 => "no regions at all: leave the region out".to_owned(),
-            _ => list(election.regions.iter().map(|r| r.code.as_str())),
-        },
-    })
 }
 
 /// Votes counted so far, of a region or of all.
@@ -95,23 +81,11 @@ pub(super) fn acts(conn: &Connection, number: i64) -> Done<Vec<DeskAct>> {
         let name = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
         acts.push(DeskAct {
             number: rows::unsigned(row, 0)?,
-            action: action(name).ok_or_else(|| corrupt("an act of the desk"))?,
+            action: acts::action(name).ok_or_else(|| corrupt("an act of the desk"))?,
             region: row.get(2)?,
             at: Millis(row.get(3)?),
             counted: rows::unsigned(row, 4)?,
         });
     }
     Ok(acts)
-}
-
-fn action_name(action: DeskAction) -> &'static str {
-    match action {
-        DeskAction::Close => "close",
-        DeskAction::Reopen => "reopen",
-        DeskAction::Hold => "hold",
-    }
-}
-
-fn action(name: &str) -> Option<DeskAction> {
-    [DeskAction::Close, DeskAction::Reopen, DeskAction::Hold].into_iter().find(|a| action_name(*a) == name)
 }

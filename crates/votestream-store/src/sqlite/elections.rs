@@ -1,13 +1,13 @@
 //! Elections of the store: pinned when created, compared ever after, begun anew from scratch.
 
-use super::fault::{Done, Fault};
+use super::fault::Done;
 use super::{Writer, corrupt};
 use crate::balance::Shape;
 use crate::error::{StoreError, list};
 use crate::pack::{self, Reasons};
+use crate::pinned::{self, Stored};
 use crate::types::{Creation, ElectionHead};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
-use serde_json::Value;
 use std::sync::Arc;
 use votestream_election::delta::Pin;
 use votestream_election::ledger::Digest;
@@ -33,6 +33,18 @@ pub(super) struct Row {
     pub(super) partitioners: PartitionerSet,
     pub(super) desk_acts: u64,
     pub(super) releases: u64,
+}
+
+impl Row {
+    fn pinned(&self) -> Stored<'_> {
+        Stored {
+            definition: &self.definition,
+            hash: &self.hash,
+            log_kind: &self.log_kind,
+            log_id: self.log_id,
+            partitions: self.partitions,
+        }
+    }
 }
 
 /// Reads an election's row; an error lists what there is instead.
@@ -145,10 +157,10 @@ pub(super) fn store_uuid(conn: &Connection) -> Done<u128> {
 
 impl Writer {
     pub(crate) fn create_or_resume(&mut self, election: &Election, pin: &Pin, now: Millis) -> Done<Creation> {
-        must_be_whole(election, pin)?;
+        pinned::must_be_whole(election, pin)?;
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if let Some(row) = find(&tx, &election.id)? {
-            return compare(election, pin, &row).map(|()| Creation::Resumed);
+            return Ok(pinned::compare(election, pin, &row.pinned()).map(|()| Creation::Resumed)?);
         }
         insert(&tx, election, pin, now)?;
         let row = row(&tx, &self.label, &election.id)?;
@@ -161,7 +173,7 @@ impl Writer {
     /// Drops all that was counted of an election, pins it to what is given now, and gives the store a new identity. Acts of the desk
     /// stay: what is held must not become public because it is counted again.
     pub(crate) fn start_over(&mut self, election: &Election, pin: &Pin, now: Millis) -> Done<()> {
-        must_be_whole(election, pin)?;
+        pinned::must_be_whole(election, pin)?;
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let (number, epoch) = match find(&tx, &election.id)? {
             None => {
@@ -240,19 +252,6 @@ pub(super) fn known(row: &Row) -> Done<Known> {
     Ok(Known { number: row.number, election, shape, partitioners: row.partitioners })
 }
 
-/// A pin names a start for each of one or more partitions.
-fn must_be_whole(election: &Election, pin: &Pin) -> Result<(), StoreError> {
-    if pin.partitions > 0 && pin.start_offsets.len() == pin.partitions as usize {
-        return Ok(());
-    }
-    Err(StoreError::Pinned {
-        election: election.id.clone(),
-        what: "start offsets".into(),
-        stored: format!("of {} partitions", pin.partitions),
-        given: format!("{} of them", pin.start_offsets.len()),
-    })
-}
-
 fn insert(tx: &Transaction<'_>, election: &Election, pin: &Pin, now: Millis) -> Done<()> {
     let hash = election.hash().0;
     let log_id = pin.log_id.0.to_be_bytes();
@@ -290,77 +289,4 @@ fn clear(tx: &Transaction<'_>, number: i64) -> Done<()> {
         tx.execute(&format!("DELETE FROM {table} WHERE election = ?1"), [number])?;
     }
     Ok(())
-}
-
-/// Compares what is given with what was pinned.
-fn compare(election: &Election, pin: &Pin, row: &Row) -> Done<()> {
-    let differ = |what: String, stored: String, given: String| {
-        Fault::from(StoreError::Pinned { election: election.id.clone(), what, stored, given })
-    };
-    if row.log_kind != pin.log_kind {
-        return Err(differ("a log of kind".into(), row.log_kind.clone(), pin.log_kind.clone()));
-    }
-    if row.log_id != pin.log_id {
-        return Err(differ("log".into(), row.log_id.to_string(), pin.log_id.to_string()));
-    }
-    if row.partitions != pin.partitions {
-        return Err(differ("partitions".into(), row.partitions.to_string(), pin.partitions.to_string()));
-    }
-    if row.hash != election.hash().0 {
-        let (path, stored, given) = first_difference(&row.definition, &election.to_json());
-        return Err(differ(format!("definition {path}"), stored, given));
-    }
-    Ok(())
-}
-
-/// Where two definitions first differ: the path, and both values as JSON.
-fn first_difference(stored: &str, given: &str) -> (String, String, String) {
-    let parse = |text| serde_json::from_str(text).unwrap_or(Value::Null);
-    let (mut stored, mut given): (Value, Value) = (parse(stored), parse(given));
-    let mut path = String::new();
-    while let Some((step, a, b)) = step_into(&stored, &given) {
-        path.push_str(&step);
-        (stored, given) = (a, b);
-    }
-    (path.trim_start_matches('.').to_owned(), shown(&stored), shown(&given))
-}
-
-fn step_into(stored: &Value, given: &Value) -> Option<(String, Value, Value)> {
-    match (stored, given) {
-        (Value::Object(a), Value::Object(b)) => a.keys().chain(b.keys()).find_map(|key| {
-            let pair = (a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null));
-            (pair.0 != pair.1).then(|| (format!(".{key}"), pair.0.clone(), pair.1.clone()))
-        }),
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            let at = a.iter().zip(b).position(|(x, y)| x != y)?;
-            Some((format!("[{at}]"), a[at].clone(), b[at].clone()))
-        }
-        _ => None,
-    }
-}
-
-/// A value as a message shows it: JSON, cut where it is long.
-fn shown(value: &Value) -> String {
-    const SHOWN: usize = 80;
-    let text = value.to_string();
-    match text.char_indices().nth(SHOWN) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_difference_is_named() {
-        let check = |a: &str, b: &str, expect: (&str, &str, &str)| {
-            let (path, stored, given) = first_difference(a, b);
-            assert_eq!((path.as_str(), stored.as_str(), given.as_str()), expect);
-        };
-        check(r#"{"a":1,"b":[{"c":"x"}]}"#, r#"{"a":1,"b":[{"c":"y"}]}"#, ("b[0].c", r#""x""#, r#""y""#));
-        check(r#"{"a":1}"#, r#"{"b":2}"#, ("a", "1", "null"));
-        check(r#"{"a":[1]}"#, r#"{"a":[1,2]}"#, ("a", "[1]", "[1,2]"));
-    }
 }

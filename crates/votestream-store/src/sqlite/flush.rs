@@ -6,7 +6,6 @@ use super::fault::{Done, Fault};
 use super::{Writer, rows};
 use crate::balance;
 use crate::compaction::Group;
-use crate::error::StoreError;
 use crate::pack::{self, Reasons};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::collections::HashMap;
@@ -20,7 +19,7 @@ impl Writer {
     pub(crate) fn flush(&mut self, id: &str, deltas: &[PartitionDelta], now: Millis) -> Done<FlushOutcome> {
         let known = self.known(id)?;
         balance::check(&known.shape, id, deltas)?;
-        let partitioners = narrowed(&known, deltas)?;
+        let partitioners = balance::narrowed(known.partitioners, id, deltas)?;
         let outcome = self.flush_checked(&known, deltas, partitioners, now);
         if !matches!(outcome, Ok(FlushOutcome::Committed { .. })) {
             self.forget(known.number, deltas.iter().map(|d| d.partition.0));
@@ -33,7 +32,7 @@ impl Writer {
         }
         for delta in deltas {
             if let Some(groups) = self.groups.get_mut(&(known.number, delta.partition.0)) {
-                groups.push(group(delta));
+                groups.push(Group::of(delta));
             }
         }
         self.bound_wal();
@@ -105,15 +104,6 @@ pub(super) fn sequence(conn: &Connection, number: i64) -> Done<u64> {
     Ok(statement.query_row([number], |r| rows::unsigned(r, 0))?)
 }
 
-/// The set of partitioners that all deltas agree with, where it is smaller than the stored one.
-fn narrowed(known: &Known, deltas: &[PartitionDelta]) -> Result<Option<PartitionerSet>, StoreError> {
-    let set = deltas.iter().fold(known.partitioners, |set, d| set.intersect(d.partitioners));
-    if set.is_empty() && !known.partitioners.is_empty() {
-        return Err(StoreError::Partitioners { election: known.election.id.clone() });
-    }
-    Ok((set != known.partitioners).then_some(set))
-}
-
 /// Moves the progress row behind its fence. Returns the partition's rejects by reason before, or `None` where the fence failed.
 fn advance(
     tx: &Transaction<'_>,
@@ -131,7 +121,7 @@ fn advance(
         };
     }
     let Some(cached) = cache.get_mut(&key) else { return Ok(None) };
-    let before = cached.reasons.clone();
+    let before = cached.tail.reasons.clone();
     cached.apply(&known.shape, delta)?;
     let counts = &delta.counts;
     let hit = tx.prepare_cached(include_str!("sql/progress_advance.sql"))?.execute(rusqlite::params![
@@ -145,11 +135,11 @@ fn advance(
         delta.log_end.0 as i64,
         now.0,
         delta.leaves.len() as i64,
-        cached.chain.0,
+        cached.tail.chain.0,
         delta.open_leaf.records as i64,
         delta.open_leaf.digest.0,
         pack::numbers(cached.totals.iter().copied()),
-        cached.reasons.pack(),
+        cached.tail.reasons.pack(),
         known.number,
         delta.partition.0,
         delta.fence.from.0 as i64,
@@ -210,7 +200,7 @@ fn put_rejects(
     before: &Reasons,
 ) -> Done<()> {
     let mut put = tx.prepare_cached(include_str!("sql/rejected_put.sql"))?;
-    for row in cached.rejected_rows(before, delta) {
+    for row in cached.tail.rejected_rows(before, delta) {
         let (from, to) = (row.from.0 as i64, row.to.0 as i64);
         put.execute((
             number,
@@ -232,16 +222,6 @@ fn put_leaves(tx: &Transaction<'_>, number: i64, delta: &PartitionDelta) -> Done
         put.execute((number, delta.partition.0, leaf.number as i64, leaf.records as i64, digest, chain))?;
     }
     Ok(())
-}
-
-/// The range of rows that a delta leaves in `seen`.
-fn group(delta: &PartitionDelta) -> Group {
-    Group {
-        from: delta.fence.from.0,
-        to: delta.to.0,
-        rows: delta.seen.len().max(1) as u32,
-        bytes: delta.seen.iter().map(|s| s.bytes.len() as u64).sum(),
-    }
 }
 
 /// Where a partition's fence stands now.

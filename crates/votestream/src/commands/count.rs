@@ -1,14 +1,25 @@
 //! `count`: a log into a results store.
 
+#[cfg(feature = "kafka")]
+mod members;
+#[cfg(feature = "kafka")]
+mod publish;
+#[cfg(feature = "kafka")]
+mod route;
+
 use crate::args::Count;
-use crate::commands::{dir_log, now, random, threads};
+use crate::commands::{now, random, threads};
 use crate::{Outcome, contest, progress, signals};
 use anyhow::{Result, bail};
 use std::sync::Arc;
+use votestream_election::Election;
 use votestream_election::fold::Misrouted;
 use votestream_election::protocol::FlushPolicy;
-use votestream_engine::count::{CountOptions, CountSummary, Everything, run as run_count};
-use votestream_log::LogReader;
+use votestream_engine::Shutdown;
+use votestream_engine::count::{
+    Assignment, Committed, CountOptions, CountSummary, Everything, OnCommit, run as run_count,
+};
+use votestream_log::{LogReader, LogUrl};
 use votestream_store::{StoreUrl, WriterStore};
 
 /// Runs the command.
@@ -16,29 +27,38 @@ pub fn run(args: &Count) -> Result<Outcome> {
     if args.engine == "spark" {
         bail!("this build counts natively only; the Spark engine comes with a later version");
     }
-    if args.route {
+    let store_url: StoreUrl = args.store.parse()?;
+    let log_url: LogUrl = args.log.parse()?;
+    if args.route && matches!(log_url, LogUrl::Dir(_)) {
         bail!(
             "--route copies a Kafka topic; the votes of a dir: log are already on their voters' partitions"
         );
     }
-    let store_url: StoreUrl = args.store.parse()?;
     // A definition that cannot be read, or a log that is not there, is found before a store is made.
     contest::defined(&args.election)?;
-    let log = LogReader::open(&dir_log(&args.log)?, None)?;
-    // Opening it for writing also mends what a kill left half done; only then is it read.
-    let mut store = WriterStore::open(&store_url)?;
-    let election = contest::counted(&args.election, &store.reader()?)?;
-    let shutdown = signals::listen()?;
+    let threads = threads(args.threads);
     let misrouted = if args.misrouted.is_some() { Misrouted::Reject } else { Misrouted::Stop };
     let options = CountOptions {
         until_end: args.until_end,
         from_log_start: args.from_log_start,
         misrouted,
-        ..options(threads(args.threads).min(log.partitions() as usize))
+        ..options(threads)
     };
+    let counted_url = if args.route { copied(&log_url, &options)? } else { log_url.clone() };
+    let log = LogReader::open_url(&counted_url)?;
+    // Opening it for writing also mends what a kill left half done; only then is it read.
+    let mut store = WriterStore::open(&store_url)?;
+    let election = contest::counted(&args.election, &store.reader()?)?;
+    let options = CountOptions { threads: threads.min(log.partitions() as usize), ..options };
+    let shutdown = signals::listen()?;
+    let routing = Route::start(args.route, &log_url, (&election, &log, &mut store), &options, &shutdown)?;
+    let assignment = assignment(&counted_url, &log, (&store_url, &mut store), &election, &options)?;
     let bar = progress::line();
     let line = bar.clone();
-    let on_commit = move |committed: &votestream_engine::count::Committed| {
+    let publishing = Publish::start(args.publish.as_deref(), &store, &election)?;
+    let publish = publishing.notifier();
+    let on_commit: OnCommit = Arc::new(move |committed: &Committed| {
+        publish(committed);
         let health = &committed.health;
         line.set_message(format!(
             "counting · {} records · {} records/s · backlog {}",
@@ -46,13 +66,155 @@ pub fn run(args: &Count) -> Result<Outcome> {
             progress::grouped(health.records_per_s as u64),
             progress::grouped(health.backlog)
         ));
-    };
-    let on_commit: votestream_engine::count::OnCommit = Arc::new(on_commit);
-    let summary =
-        run_count(&election, &log, &mut store, &options, (&Everything::of(&log), &shutdown), &on_commit)?;
+    });
+    let counted =
+        run_count(&election, &log, &mut store, &options, (assignment.as_ref(), &shutdown), &on_commit);
     bar.finish_and_clear();
+    // Where routing failed, that is what ended the count.
+    routing.finish()?;
+    let summary = counted?;
+    publishing.finish()?;
     report(&summary);
     Ok(Outcome::Done)
+}
+
+/// The routed copy of a topic.
+#[cfg(feature = "kafka")]
+fn copied(url: &LogUrl, options: &CountOptions) -> Result<LogUrl> {
+    match url {
+        LogUrl::Kafka(url) => Ok(LogUrl::Kafka(route::copy(url, options)?)),
+        LogUrl::Dir(_) => Ok(url.clone()),
+    }
+}
+
+#[cfg(not(feature = "kafka"))]
+#[expect(clippy::unnecessary_wraps, reason = "the full build may fail to make a topic")]
+fn copied(url: &LogUrl, _: &CountOptions) -> Result<LogUrl> {
+    // Opening it says how to get a build that can.
+    Ok(url.clone())
+}
+
+/// Routing, where it was asked for.
+struct Route {
+    #[cfg(feature = "kafka")]
+    routing: Option<route::Routing>,
+}
+
+#[cfg(feature = "kafka")]
+impl Route {
+    fn start(
+        asked: bool,
+        source: &LogUrl,
+        (election, log, store): (&Election, &LogReader, &mut WriterStore),
+        options: &CountOptions,
+        shutdown: &Shutdown,
+    ) -> Result<Self> {
+        let (true, LogUrl::Kafka(source)) = (asked, source) else { return Ok(Self { routing: None }) };
+        route::pin_to_copy(election, log, store, options)?;
+        let routing = route::Routing::start(source, election, options, shutdown)?;
+        // What was routed just now is to be counted.
+        log.refresh_ends()?;
+        Ok(Self { routing })
+    }
+
+    fn finish(self) -> Result<()> {
+        self.routing.map_or(Ok(()), route::Routing::finish)
+    }
+}
+
+#[cfg(not(feature = "kafka"))]
+impl Route {
+    #[expect(clippy::unnecessary_wraps, reason = "the full build may fail to route")]
+    fn start(
+        _: bool,
+        _: &LogUrl,
+        _: (&Election, &LogReader, &mut WriterStore),
+        _: &CountOptions,
+        _: &Shutdown,
+    ) -> Result<Self> {
+        Ok(Self {})
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the full build may fail to route")]
+    fn finish(self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Publishing, where it was asked for.
+struct Publish {
+    #[cfg(feature = "kafka")]
+    publishing: Option<publish::Publishing>,
+}
+
+#[cfg(feature = "kafka")]
+impl Publish {
+    fn start(url: Option<&str>, store: &WriterStore, election: &Election) -> Result<Self> {
+        let start = |url| publish::Publishing::start(url, store.reader()?, election.clone());
+        Ok(Self { publishing: url.map(start).transpose()? })
+    }
+
+    fn notifier(&self) -> impl Fn(&Committed) + Send + Sync + 'static {
+        let notify = self.publishing.as_ref().map(publish::Publishing::notifier);
+        move |committed| {
+            if let Some(notify) = &notify {
+                notify(committed);
+            }
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        self.publishing.map_or(Ok(()), publish::Publishing::finish)
+    }
+}
+
+#[cfg(not(feature = "kafka"))]
+impl Publish {
+    fn start(url: Option<&str>, _: &WriterStore, _: &Election) -> Result<Self> {
+        if url.is_some() {
+            bail!(
+                "--publish writes to Kafka, which this small build leaves out; build the whole one with `make build`"
+            );
+        }
+        Ok(Self {})
+    }
+
+    fn notifier(&self) -> impl Fn(&Committed) + Send + Sync + 'static {
+        |_| ()
+    }
+
+    fn finish(self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Workers share a topic where the store lets several write; else this process has all of the log.
+#[cfg(feature = "kafka")]
+fn assignment(
+    url: &LogUrl,
+    log: &LogReader,
+    (store_url, store): (&StoreUrl, &mut WriterStore),
+    election: &Election,
+    options: &CountOptions,
+) -> Result<Box<dyn Assignment>> {
+    let (LogUrl::Kafka(url), StoreUrl::Postgres(_)) = (url, store_url) else {
+        return Ok(Box::new(Everything::of(log)));
+    };
+    votestream_engine::count::prepare(election, log, store, options)?;
+    let uuid = store.snapshot(&election.id)?.store_uuid;
+    Ok(Box::new(members::Member::join(url, members::group_id(uuid, &election.id))?))
+}
+
+#[cfg(not(feature = "kafka"))]
+#[expect(clippy::unnecessary_wraps, reason = "the full build may fail to join a group")]
+fn assignment(
+    _: &LogUrl,
+    log: &LogReader,
+    _: (&StoreUrl, &mut WriterStore),
+    _: &Election,
+    _: &CountOptions,
+) -> Result<Box<dyn Assignment>> {
+    Ok(Box::new(Everything::of(log)))
 }
 
 /// How this program counts unless told otherwise.

@@ -1,7 +1,7 @@
 //! `ingest`: files, standard input or another server's stream, every record into the log.
 
 use crate::args::Ingest;
-use crate::commands::{dir_log, now};
+use crate::commands::{now, writing};
 use crate::{Outcome, contest, progress, signals};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -14,12 +14,13 @@ use votestream_engine::produce::{
     Batcher, BridgeOptions, Format, IngestOptions, IngestSummary, RejectList, bridge, ingest_reader,
     source_of_file,
 };
-use votestream_log::{LogWriter, WriterOptions};
+use votestream_log::{LogUrl, LogWriter};
 
 /// Runs the command.
 pub fn run(args: &Ingest) -> Result<Outcome> {
     let election = contest::defined(&args.election)?;
-    let url = dir_log(&args.log)?;
+    // A log that cannot be is told of before the files are.
+    args.log.parse::<LogUrl>()?;
     // Files that cannot be opened are found before anything is appended.
     for file in args.files.iter().filter(|f| f.as_os_str() != "-") {
         if file.is_dir() {
@@ -31,20 +32,22 @@ pub fn run(args: &Ingest) -> Result<Outcome> {
     let options =
         IngestOptions { format: args.format.as_deref().and_then(Format::by_name), zstd: zstd(), clock: now };
     let shutdown = signals::listen()?;
-    let writer = LogWriter::open(&url, WriterOptions::default())?;
+    let writer = writing::open(&args.log, args.create_topic)?;
     let mut total = IngestSummary::default();
-    let outcome = if let Some(from) = &args.from {
-        let mut batcher = Batcher::new(writer.handle(), writer.partitions(), None);
-        follow(from, &election, &mut batcher, &mut rejects, &options, &shutdown)
-            .map(|summary| total = summary)
-    } else {
-        let each = |file| one(args.again, file, &election, &writer, &mut rejects, &options, &shutdown);
-        args.files
-            .iter()
-            .map(PathBuf::as_path)
-            .map(each)
-            .try_for_each(|summary| summary.map(|summary| total.add(&summary)))
-    };
+    let outcome = writing::bounded(&writer, &shutdown, || {
+        if let Some(from) = &args.from {
+            let mut batcher = Batcher::new(writer.handle(), writer.partitions(), None);
+            follow(from, &election, &mut batcher, &mut rejects, &options, &shutdown)
+                .map(|summary| total = summary)
+        } else {
+            let each = |file| one(args.again, file, &election, &writer, &mut rejects, &options, &shutdown);
+            args.files
+                .iter()
+                .map(PathBuf::as_path)
+                .map(each)
+                .try_for_each(|summary| summary.map(|summary| total.add(&summary)))
+        }
+    });
     rejects.finish()?;
     writer.close()?;
     report(&total, &args.log);

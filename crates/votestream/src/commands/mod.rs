@@ -12,6 +12,7 @@ mod serve;
 mod simulate;
 mod source;
 mod up;
+mod writing;
 
 use crate::Outcome;
 use crate::args::{Cli, Command};

@@ -2,7 +2,7 @@
 
 use crate::args::Recount;
 use crate::commands::up::Plan;
-use crate::commands::{count, dir_log, now, random, threads};
+use crate::commands::{count, now, random, threads};
 use crate::{Outcome, contest, progress, signals, table};
 use anyhow::{Context, Result, bail};
 use std::io::Write;
@@ -21,7 +21,7 @@ use votestream_store::{ReaderStore, SeenReader, StoreError, StoreUrl, WriterStor
 
 /// Runs the command.
 pub fn run(args: &Recount) -> Result<Outcome> {
-    let log = LogReader::open(&dir_log(&args.log)?, None)?;
+    let log = LogReader::open_url(&args.log.parse()?)?;
     let threads = threads(args.threads);
     let Some(store) = &args.store else { return without_store(args, &log, threads) };
     let url: StoreUrl = store.parse()?;

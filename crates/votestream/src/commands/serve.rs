@@ -3,25 +3,31 @@
 mod door;
 
 use crate::args::{GuardArgs, Serve};
+use crate::commands::now;
 use crate::commands::source::{cancelled_by, runtime};
-use crate::commands::{dir_log, now};
 use crate::{Outcome, contest, listen, signals};
 use anyhow::Result;
 use door::Door;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use votestream_election::{Election, Offset, PartitionId};
 use votestream_engine::Shutdown;
 use votestream_engine::produce::Router;
-use votestream_log::{DirLogUrl, LogError, LogReader};
+use votestream_log::{DirLogUrl, LogError, LogReader, LogUrl};
 use votestream_server::{Asset, PartitionOf, Payloads, Seams, ServerConfig};
 use votestream_store::{ReaderStore, StoreUrl};
+
+/// How long a record may take to come from a topic.
+const FETCH_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long to wait at once.
+const FETCH_WAIT: Duration = Duration::from_millis(100);
 
 /// Runs the command.
 pub fn run(args: &Serve) -> Result<Outcome> {
     let url: StoreUrl = args.store.parse()?;
     let election = contest::stored(&args.election, &ReaderStore::open(&url)?)?;
-    let log = args.log.as_deref().map(dir_log).transpose()?;
+    let log = args.log.as_deref().map(str::parse::<LogUrl>).transpose()?;
     let door = log.clone().map(Door::new);
     let listener = listen::bind(args.listen, 8501, "--listen")?;
     let config = config(&args.guard);
@@ -79,9 +85,17 @@ pub fn partition_of(election: &Election, partitions: u32) -> PartitionOf {
     })
 }
 
+/// Opens the log to read it as it is, whatever the URL says of how it is written.
+fn open_to_read(url: &LogUrl) -> Result<LogReader, LogError> {
+    match url {
+        LogUrl::Dir(dir) => LogReader::open(&DirLogUrl::new(&dir.path), None),
+        LogUrl::Kafka(_) => LogReader::open_url(url),
+    }
+}
+
 /// Reads records back from the log, one lookup a record.
-pub fn payloads(url: &DirLogUrl) -> Result<Payloads> {
-    let log = LogReader::open(&DirLogUrl::new(&url.path), None)?;
+pub fn payloads(url: &LogUrl) -> Result<Payloads> {
+    let log = open_to_read(url)?;
     Ok(Arc::new(move |places: &[(PartitionId, Offset)]| {
         places
             .iter()
@@ -96,14 +110,28 @@ fn value_at(
     offset: Offset,
 ) -> Result<Option<bytes::Bytes>, LogError> {
     let mut reader = log.partition(partition, offset)?;
-    let Some(batch) = reader.next_batch()? else { return Ok(None) };
-    for record in batch.records() {
-        let record = record?;
-        if record.offset == offset {
-            return Ok(record.value.map(bytes::Bytes::copy_from_slice));
+    let asked = Instant::now();
+    loop {
+        if let Some(batch) = reader.next_batch()? {
+            if batch.is_skipped() {
+                continue;
+            }
+            for record in batch.records() {
+                let record = record?;
+                if record.offset == offset {
+                    return Ok(record.value.map(bytes::Bytes::copy_from_slice));
+                }
+            }
+            return Ok(None);
         }
+        // A directory's record is there at once or not at all; a topic's is on its way.
+        if log.kind() == "dir" || asked.elapsed() > FETCH_TIME_MAX {
+            return Ok(None);
+        }
+        let places: Vec<Offset> =
+            (0..log.partitions()).map(|p| if p == partition.0 { offset } else { Offset(u64::MAX) }).collect();
+        log.wait_past(&places, FETCH_WAIT)?;
     }
-    Ok(None)
 }
 
 /// A file of the page.

@@ -1,7 +1,7 @@
 //! `simulate`: generated votes into a log or onto standard output, with the right answer in a file.
 
 use crate::args::{Order as OrderArg, Simulate, SimulationArgs};
-use crate::commands::dir_log;
+use crate::commands::writing;
 use crate::{Outcome, contest, progress, signals};
 use anyhow::{Context, Result, bail};
 use std::io::{BufWriter, Write};
@@ -9,7 +9,6 @@ use std::time::Duration;
 use votestream_election::Election;
 use votestream_election::results::Results;
 use votestream_engine::produce::{Batcher, Pace, simulate_into_log, simulate_ndjson};
-use votestream_log::{LogWriter, WriterOptions};
 use votestream_sim::{Faults, Order, SimOptions, Simulation, Votes};
 
 /// How long a night takes when nothing else is asked for.
@@ -42,11 +41,13 @@ pub fn run(args: &Simulate) -> Result<Outcome> {
     let bar = progress::records(Some(simulation.records()), "simulating");
     let tell = |at: u64| bar.set_position(at);
     let summary = if to_log {
-        let writer = LogWriter::open(&dir_log(&args.to)?, WriterOptions::default())?;
+        let writer = writing::open(&args.to, args.create_topic)?;
         let durable = writer.resume(simulation.id())?;
         let mut batcher =
             Batcher::new(writer.handle(), writer.partitions(), Some((simulation.id(), durable)));
-        let summary = simulate_into_log(&simulation, &mut batcher, pace, (&shutdown, &tell))?;
+        let summary = writing::bounded(&writer, &shutdown, || {
+            simulate_into_log(&simulation, &mut batcher, pace, (&shutdown, &tell))
+        })?;
         writer.close()?;
         summary
     } else {

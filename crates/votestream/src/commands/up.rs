@@ -21,7 +21,7 @@ use votestream_election::{Election, health::EngineHealth};
 use votestream_engine::Shutdown;
 use votestream_engine::count::{Committed, CountOptions, Everything, OnCommit, prepare, run as run_count};
 use votestream_engine::produce::{Batcher, Pace, simulate_into_log};
-use votestream_log::{DirLogUrl, LogReader, LogWriter, WriterOptions};
+use votestream_log::{DirLogUrl, LogReader, LogUrl, LogWriter, WriterOptions};
 use votestream_server::{Ingest, Seams, SourceConfig, serve_source};
 use votestream_sim::Simulation;
 use votestream_store::{StoreUrl, WriterStore};
@@ -160,7 +160,7 @@ impl Job<'_> {
             health: Some(health),
             changed: Some(changed),
             page: &serve::page,
-            payloads: Some(serve::payloads(&self.log_url)?),
+            payloads: Some(serve::payloads(&LogUrl::Dir(self.log_url.clone()))?),
             clock: Arc::new(now),
         };
         let config = serve::config(&self.args.guard);

@@ -1,13 +1,13 @@
 //! The log of a server that takes votes only now and then: opened by a POST, closed when none has come for a while, so that `ingest`
 //! and other writers get their turn. While somebody else writes, a POST is told to come back.
 
-use super::partition_of;
+use super::{open_to_read, partition_of};
 use anyhow::Result;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use votestream_election::Election;
 use votestream_engine::Shutdown;
-use votestream_log::{DirLogUrl, LogError, LogReader, LogWriter, WriterOptions};
+use votestream_log::{LogError, LogUrl, LogWriter, WriterOptions};
 use votestream_server::{Ingest, LogLease};
 
 /// How long the log stays open after the last POST.
@@ -15,7 +15,7 @@ const IDLE_MAX: Duration = Duration::from_secs(2);
 
 /// A log that is opened when it is needed.
 pub struct Door {
-    url: DirLogUrl,
+    url: LogUrl,
     inside: Mutex<Inside>,
     closing: Shutdown,
 }
@@ -27,7 +27,7 @@ struct Inside {
 
 impl Door {
     /// Closed for now. A thread of its own closes it again when it is idle.
-    pub fn new(url: DirLogUrl) -> Arc<Self> {
+    pub fn new(url: LogUrl) -> Arc<Self> {
         let inside = Mutex::new(Inside { writer: None, used: Instant::now() });
         let door = Arc::new(Self { url, inside, closing: Shutdown::new() });
         let watched = Arc::downgrade(&door);
@@ -45,7 +45,7 @@ impl Door {
 
     /// The way in for the server.
     pub fn intake(self: &Arc<Self>, election: &Election) -> Result<Ingest> {
-        let partitions = LogReader::open(&DirLogUrl::new(&self.url.path), None)?.partitions();
+        let partitions = open_to_read(&self.url)?.partitions();
         let door = Arc::clone(self);
         Ok(Ingest { log: Arc::new(move || door.open()), partition_of: partition_of(election, partitions) })
     }
@@ -54,7 +54,7 @@ impl Door {
         let mut inside = self.inside();
         let writer = match &inside.writer {
             Some(writer) => Arc::clone(writer),
-            None => Arc::new(LogWriter::open(&self.url, WriterOptions::default())?),
+            None => Arc::new(LogWriter::open_url(&self.url, WriterOptions::default())?),
         };
         inside.writer = Some(Arc::clone(&writer));
         inside.used = Instant::now();

@@ -1,0 +1,339 @@
+//! A thread a broker: takes what its partitions have to send, up to five requests ahead of the answers, and sorts the answers.
+//!
+//! Whatever happens to a connection, the batches that were under way on it are sent again with the sequence numbers that they have.
+
+use super::lane::{Stage, Verdict, Where};
+use super::shared::{Gate, REQUEST_BYTES_MAX, Shared, State};
+use super::split;
+use super::{Cluster, batch_error};
+use crate::batch::{BatchEncoder, Stamp};
+use crate::crash::point;
+use crate::error::LogError;
+use crate::kafka::NodeId;
+use crate::kafka::backoff::Backoff;
+use crate::kafka::connection::Connection;
+use crate::kafka::error::{Sort, refused, sort};
+use crate::url::Codec;
+use bytes::Bytes;
+use kafka_protocol::ResponseError as E;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use kafka_protocol::messages::produce_response::{PartitionProduceResponse, ProduceResponse};
+use kafka_protocol::messages::{TopicName, TransactionalId};
+use kafka_protocol::protocol::StrBytes;
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+use votestream_election::Offset;
+
+/// Most requests under way on a connection.
+const REQUESTS_MAX: usize = 5;
+/// How long a leader may wait for its followers.
+const REPLICATION_TIME_MAX: Duration = Duration::from_secs(10);
+/// While requests are under way and more could be sent, how often it is looked whether there is more.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How long a topic may be unknown to the brokers before it counts as deleted.
+const UNKNOWN_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// The thread of one broker.
+pub(super) struct Sender {
+    pub(super) shared: Arc<Shared>,
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) node: NodeId,
+    pub(super) codec: Codec,
+    link: Option<Link>,
+    backoff: Backoff,
+}
+
+/// A connection and what is under way on it.
+struct Link {
+    connection: Connection,
+    requests: VecDeque<Request>,
+}
+
+/// The batches of one request: partition and sequence number.
+struct Request {
+    batches: Vec<(usize, i32)>,
+    sent: Instant,
+}
+
+/// A batch to send.
+struct Load {
+    partition: usize,
+    sequence: i32,
+    bytes: Bytes,
+}
+
+/// What to do next.
+enum Next {
+    Send(Vec<Load>, Option<Arc<str>>),
+    Receive,
+    End,
+}
+
+impl Sender {
+    pub(super) fn new(shared: Arc<Shared>, cluster: Arc<Cluster>, node: NodeId, codec: Codec) -> Self {
+        Self { shared, cluster, node, codec, link: None, backoff: Backoff::new() }
+    }
+
+    /// Runs until the writer has ended.
+    pub(super) fn run(mut self) {
+        loop {
+            let did = match self.next() {
+                Next::Send(loads, transaction) => self.send(&loads, transaction.as_deref()),
+                Next::Receive => self.receive(),
+                Next::End => return,
+            };
+            match did {
+                Ok(()) => {}
+                Err(error) if error.is_transient() => self.lost(&error),
+                Err(error) => return self.shared.fail(&error),
+            }
+        }
+    }
+
+    /// Waits until there is something to do.
+    fn next(&self) -> Next {
+        let requests = self.link.as_ref().map_or(0, |link| link.requests.len());
+        let mut state = self.shared.lock();
+        loop {
+            if state.ended() {
+                return Next::End;
+            }
+            if requests < REQUESTS_MAX {
+                let loads = collect(&mut state, self.node);
+                if !loads.is_empty() {
+                    return Next::Send(loads, state.transaction.id.clone());
+                }
+            }
+            if requests > 0 {
+                return Next::Receive;
+            }
+            let now = Instant::now();
+            let held = state.lanes.iter().filter_map(|lane| lane.held_for(now)).min();
+            state = match held {
+                None => super::shared::wait(&self.shared.moved, state),
+                Some(held) => {
+                    self.shared.moved.wait_timeout(state, held).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn send(&mut self, loads: &[Load], transaction: Option<&str>) -> Result<(), LogError> {
+        let link = match &mut self.link {
+            Some(link) => link,
+            None => {
+                let connection = self.cluster.connect(self.node)?;
+                self.link.insert(Link { connection, requests: VecDeque::new() })
+            }
+        };
+        point("kafka-produce-before-send");
+        link.connection.send(&request(&self.shared.topic, loads, transaction))?;
+        point("kafka-produce-sent");
+        let batches = loads.iter().map(|load| (load.partition, load.sequence)).collect();
+        link.requests.push_back(Request { batches, sent: Instant::now() });
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<(), LogError> {
+        let Some(link) = &mut self.link else { return Ok(()) };
+        let Some(first) = link.requests.front() else { return Ok(()) };
+        let most = self.cluster.answer_time_max().saturating_sub(first.sent.elapsed());
+        let wait = if link.requests.len() < REQUESTS_MAX { most.min(LOOK_AGAIN) } else { most };
+        match link.connection.receive_within::<ProduceRequest>(wait)? {
+            Some(answer) => {
+                point("kafka-produce-answered");
+                let place = link.connection.place().to_owned();
+                let batches = link.requests.pop_front().map(|request| request.batches).unwrap_or_default();
+                self.backoff.reset();
+                self.answered(&place, &batches, &answer)
+            }
+            None if wait < most => Ok(()),
+            None => Err(LogError::Unreachable {
+                place: link.connection.place().to_owned(),
+                what: format!("no answer to Produce within {} s", self.cluster.answer_time_max().as_secs()),
+                next: "is it up, and not overloaded?",
+            }),
+        }
+    }
+
+    /// Sorts the answer to one request.
+    fn answered(
+        &self,
+        place: &str,
+        batches: &[(usize, i32)],
+        answer: &ProduceResponse,
+    ) -> Result<(), LogError> {
+        let mut told: Vec<_> = answer.responses.iter().flat_map(|topic| &topic.partition_responses).collect();
+        let mut state = self.shared.lock();
+        for (partition, sequence) in batches {
+            let found = told.iter().position(|told| told.index == *partition as i32);
+            let Some(found) = found else {
+                return Err(LogError::Garbled {
+                    place: place.to_owned(),
+                    what: format!("an answer to Produce without partition {partition}"),
+                });
+            };
+            self.one(&mut state, place, (*partition, *sequence), told.swap_remove(found))?;
+        }
+        self.shared.settle(state, false);
+        Ok(())
+    }
+
+    fn one(
+        &self,
+        state: &mut State,
+        place: &str,
+        (partition, sequence): (usize, i32),
+        told: &PartitionProduceResponse,
+    ) -> Result<(), LogError> {
+        let now = Instant::now();
+        let in_transactions = state.transaction.gate != Gate::Free;
+        let Some(lane) = state.lanes.get_mut(partition) else { return Ok(()) };
+        let Some(parcel) = lane.parcels.iter().find(|parcel| parcel.sequence == sequence) else {
+            return Ok(());
+        };
+        let (code, records) = (told.error_code, parcel.records);
+        match E::try_from_code(code) {
+            None => {
+                let from = Offset(u64::try_from(told.base_offset).unwrap_or_default());
+                lane.done(sequence, Where::At(from..from.plus(u64::from(records))));
+            }
+            // It was sent before, and is older than the last five.
+            Some(E::DuplicateSequenceNumber) => lane.done(sequence, Where::Before),
+            Some(E::OutOfOrderSequenceNumber) => {
+                if lane.out_of_order(sequence) == Verdict::Lost {
+                    let topic = self.shared.topic.clone();
+                    return Err(LogError::AcknowledgedLost { topic, partition: partition as u32 });
+                }
+            }
+            Some(E::MessageTooLarge | E::RecordListTooLarge) => {
+                self.split(state, partition, sequence)?;
+            }
+            Some(
+                E::InvalidProducerEpoch
+                | E::ProducerFenced
+                | E::InvalidTxnState
+                | E::UnknownProducerId
+                | E::InvalidProducerIdMapping
+                | E::TransactionAbortable,
+            ) if in_transactions => {
+                lane.failed(sequence, now);
+                state.transaction.gate = Gate::Shut;
+                let broken = refused(place, "Produce", code, told.error_message.as_deref());
+                state.transaction.broken.get_or_insert(broken);
+            }
+            Some(error) => {
+                let detail = told.error_message.as_deref();
+                // A batch that arrived damaged is sent again from memory.
+                let retried = sort(code) != Sort::Fatal || error == E::CorruptMessage;
+                if !retried {
+                    return Err(batch_error(&self.shared.topic, place, code, detail));
+                }
+                if matches!(error, E::UnknownTopicOrPartition | E::UnknownTopicId) {
+                    let since = *lane.unknown_since.get_or_insert(now);
+                    if now.duration_since(since) > UNKNOWN_TIME_MAX {
+                        let brokers = place.to_owned();
+                        return Err(LogError::NoSuchTopic { topic: self.shared.topic.clone(), brokers });
+                    }
+                }
+                tracing::debug!(partition, code, "batch refused for now");
+                lane.failed(sequence, now);
+                state.refresh |= sort(code) == Sort::Refresh;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts two batches in the place of one that is too large for the topic.
+    fn split(&self, state: &mut State, partition: usize, sequence: i32) -> Result<(), LogError> {
+        let identity = state.identity;
+        let Some(lane) = state.lanes.get_mut(partition) else { return Ok(()) };
+        let Some(parcel) = lane.parcels.iter_mut().find(|parcel| parcel.sequence == sequence) else {
+            return Ok(());
+        };
+        let mut encoder = BatchEncoder::new(self.codec).or_else(|| BatchEncoder::new(Codec::None));
+        let halves = encoder.as_mut().and_then(|encoder| split::in_two(&parcel.bytes, encoder));
+        let Some(halves) = halves else {
+            let (topic, bytes) = (self.shared.topic.clone(), parcel.bytes.len());
+            return Err(LogError::MessageTooLarge { topic, bytes });
+        };
+        tracing::debug!(partition, bytes = parcel.bytes.len(), "batch too large for the topic; cut in two");
+        let before = parcel.bytes.len();
+        let pieces = split::parcels(parcel, halves, |bytes, base_sequence| {
+            Stamp { base_sequence, ..identity }.put(bytes);
+        });
+        let after: usize = pieces.iter().map(|piece| piece.bytes.len()).sum();
+        lane.replace(sequence, pieces);
+        state.resized(before, after);
+        Ok(())
+    }
+
+    /// The connection is gone, or there is none to be had.
+    fn lost(&mut self, error: &LogError) {
+        let mut state = self.shared.lock();
+        if self.backoff.tries() == 0 {
+            tracing::warn!(topic = self.shared.topic, "{error}; its batches are sent again");
+        }
+        self.link = None;
+        for lane in &mut state.lanes {
+            lane.disconnected(self.node);
+        }
+        state.refresh = true;
+        drop(state);
+        self.shared.moved.notify_all();
+        self.shared.rest(self.backoff.next_wait());
+    }
+}
+
+/// Takes what `node` should send now: at most a batch a partition, as the protocol has it.
+fn collect(state: &mut State, node: NodeId) -> Vec<Load> {
+    let now = Instant::now();
+    let mut loads = Vec::new();
+    let mut bytes = 0;
+    let State { lanes, leaders, transaction, .. } = state;
+    for (partition, lane) in lanes.iter_mut().enumerate() {
+        if leaders.get(partition).copied().flatten() != Some(node) {
+            continue;
+        }
+        let added = transaction.partitions.get(partition).copied().unwrap_or(false);
+        let may = |in_transaction: bool| match transaction.gate {
+            Gate::Free => true,
+            Gate::Open => added,
+            Gate::Closing => in_transaction,
+            Gate::Shut => false,
+        };
+        let Some((at, parcel)) = lane.next(node, now, |parcel| may(parcel.in_transaction)) else { continue };
+        if bytes > 0 && bytes + parcel.bytes.len() > REQUEST_BYTES_MAX {
+            continue;
+        }
+        bytes += parcel.bytes.len();
+        if !parcel.in_transaction {
+            transaction.bytes += parcel.bytes.len();
+        }
+        loads.push(Load { partition, sequence: parcel.sequence, bytes: parcel.bytes.clone() });
+        lane.sent(at, node, transaction.gate != Gate::Free);
+    }
+    debug_assert!(
+        lanes
+            .iter()
+            .all(|lane| lane.parcels.iter().all(|p| p.stage != Stage::UnderWay || lane.is_under_way()))
+    );
+    loads
+}
+
+fn request(topic: &str, loads: &[Load], transaction: Option<&str>) -> ProduceRequest {
+    let data = loads.iter().map(|load| {
+        PartitionProduceData::default()
+            .with_index(load.partition as i32)
+            .with_records(Some(load.bytes.clone()))
+    });
+    let topic = TopicProduceData::default()
+        .with_name(TopicName(StrBytes::from_string(topic.to_owned())))
+        .with_partition_data(data.collect());
+    ProduceRequest::default()
+        .with_transactional_id(transaction.map(|id| TransactionalId(StrBytes::from_string(id.to_owned()))))
+        .with_acks(-1)
+        .with_timeout_ms(REPLICATION_TIME_MAX.as_millis() as i32)
+        .with_topic_data(vec![topic])
+}

@@ -1,0 +1,434 @@
+//! A source's batches in transactions, so that a run that was killed can be told how far it came: what is committed is in the log, what is
+//! not never was.
+//!
+//! One thread begins transactions, adds partitions, and commits; the senders send what it lets through. The transactional id is the
+//! source's, so that a second run of the source fences the first one before it reads what that one left.
+
+use super::ask::{Retry, identity};
+use super::lane::{Parcel, Stage, Where};
+use super::scan;
+use super::shared::{Gate, Shared, State, wait};
+use super::{Cluster, START_TIME_MAX};
+use crate::batch::Stamp;
+use crate::crash::point;
+use crate::error::LogError;
+use crate::kafka::backoff::Backoff;
+use crate::kafka::connection::Connection;
+use crate::kafka::error::{Sort, refused, sort};
+use crate::kafka::request::Request;
+use kafka_protocol::ResponseError as E;
+use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use kafka_protocol::messages::{
+    AddPartitionsToTxnRequest, DescribeTransactionsRequest, EndTxnRequest, InitProducerIdRequest,
+    TransactionalId,
+};
+use kafka_protocol::protocol::StrBytes;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+use votestream_election::{LogId, SourceId};
+
+/// After so long the coordinator aborts a transaction that nobody ends.
+pub const TRANSACTION_TIME_MAX: Duration = Duration::from_secs(10);
+/// A transaction is committed after so long.
+pub const COMMIT_AFTER: Duration = Duration::from_millis(50);
+/// Where more waits to be sent than is: transactions cost the brokers a round each.
+pub const COMMIT_AFTER_LOADED: Duration = Duration::from_millis(250);
+/// A transaction is committed after so many bytes (encoded).
+pub const COMMIT_BYTES: usize = 8 << 20;
+/// While the brokers write the last transaction's markers: first and longest wait before asking again.
+const MARKERS_WAIT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// The committing thread.
+pub(super) struct Committer {
+    shared: Arc<Shared>,
+    cluster: Arc<Cluster>,
+    coordinator: Option<Connection>,
+    source: SourceId,
+    id: Arc<str>,
+}
+
+/// What became of a transaction that could not be ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Committed,
+    Aborted,
+}
+
+impl Committer {
+    pub(super) fn new(shared: &Arc<Shared>, cluster: &Arc<Cluster>, source: SourceId, log_id: LogId) -> Self {
+        let id = format!("votestream-source-{log_id}-{:016x}", source.0).into();
+        Self { shared: Arc::clone(shared), cluster: Arc::clone(cluster), coordinator: None, source, id }
+    }
+
+    /// Fences other runs and tells how far the source has come. Nothing is on its way.
+    pub(super) fn take_over(&mut self, retry: &Retry<'_>) -> Result<Vec<Option<u64>>, LogError> {
+        let identity = retry.run(|| self.init())?;
+        point("kafka-source-fenced");
+        let last = retry.run(|| scan::last_indexes(&self.cluster, self.source))?;
+        point("kafka-source-read");
+        let mut state = self.shared.lock();
+        state.transaction.source = Some(self.source);
+        state.transaction.id = Some(Arc::clone(&self.id));
+        for (lane, last) in state.lanes.iter_mut().zip(&last) {
+            lane.settled_index = *last;
+        }
+        state.begin_anew(identity);
+        drop(state);
+        self.shared.moved.notify_all();
+        tracing::info!(id = &*self.id, topic = self.shared.topic, "producing in transactions");
+        Ok(last)
+    }
+
+    /// Runs until the writer has ended.
+    pub(super) fn run(mut self) {
+        let mut backoff = Backoff::new();
+        loop {
+            match self.round() {
+                Ok(true) => backoff.reset(),
+                Ok(false) => return,
+                Err(error) if error.is_transient() => {
+                    tracing::debug!(%error, "the transaction waits");
+                    self.coordinator = None;
+                    self.shared.rest(backoff.next_wait());
+                }
+                Err(error) => return self.shared.fail(&error),
+            }
+        }
+    }
+
+    /// One step of a transaction; each may be taken again after a failure. `false`: the writer has ended.
+    fn round(&mut self) -> Result<bool, LogError> {
+        let mut state = self.shared.lock();
+        loop {
+            if state.ended() {
+                return Ok(false);
+            }
+            if let Some((source, id)) = state.other_source(self.source) {
+                // The writer goes on with another source: so does this thread.
+                (self.source, self.id, self.coordinator) = (source, id, None);
+            }
+            if state.transaction.broken.is_some() {
+                drop(state);
+                return self.recover().map(|()| true);
+            }
+            let wanted = state.partitions_wanted();
+            if state.transaction.gate == Gate::Closing {
+                if state.in_transaction_settled() {
+                    drop(state);
+                    return self.commit().map(|()| true);
+                }
+            } else if !wanted.is_empty() {
+                drop(state);
+                return self.add(&wanted).map(|()| true);
+            }
+            let mut pause = None;
+            if state.transaction.gate == Gate::Open {
+                match state.due() {
+                    Some(left) if !left.is_zero() => pause = Some(left),
+                    _ => {
+                        state.transaction.gate = Gate::Closing;
+                        continue;
+                    }
+                }
+            }
+            state = match pause {
+                None => wait(&self.shared.moved, state),
+                Some(left) => {
+                    self.shared.moved.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// Adds partitions to the transaction, which begins with the first.
+    fn add(&mut self, wanted: &[usize]) -> Result<(), LogError> {
+        let stamp = self.shared.lock().identity;
+        let partitions = wanted.iter().map(|p| *p as i32).collect();
+        let name = self.cluster.client().topic_name();
+        let request = AddPartitionsToTxnRequest::default()
+            .with_v3_and_below_transactional_id(self.transactional_id())
+            .with_v3_and_below_producer_id(stamp.producer_id.into())
+            .with_v3_and_below_producer_epoch(stamp.producer_epoch)
+            .with_v3_and_below_topics(vec![
+                AddPartitionsToTxnTopic::default().with_name(name).with_partitions(partitions),
+            ]);
+        let mut pause = MARKERS_WAIT.0;
+        loop {
+            let answer = self.ask(&request)?;
+            let codes =
+                answer.results_by_topic_v3_and_below.iter().flat_map(|topic| &topic.results_by_partition);
+            // One that was not tried says nothing; the one that failed does.
+            let failed = codes.map(|told| told.partition_error_code).filter(|code| *code != 0);
+            let code = failed.max_by_key(|code| *code != E::OperationNotAttempted.code());
+            match code.map(|code| (code, E::try_from_code(code))) {
+                None | Some((_, None)) => break,
+                Some((_, Some(E::ConcurrentTransactions))) => {
+                    self.shared.rest(pause);
+                    if self.shared.lock().ended() {
+                        return Ok(());
+                    }
+                    pause = (pause * 2).min(MARKERS_WAIT.1);
+                }
+                Some((code, _)) => return self.sorted("AddPartitionsToTxn", code),
+            }
+        }
+        point("kafka-transaction-begun");
+        let mut state = self.shared.lock();
+        if state.transaction.gate == Gate::Shut {
+            state.transaction.began = Some(Instant::now());
+            state.transaction.gate = Gate::Open;
+        }
+        for p in wanted {
+            if let Some(added) = state.transaction.partitions.get_mut(*p) {
+                *added = true;
+            }
+        }
+        drop(state);
+        self.shared.moved.notify_all();
+        Ok(())
+    }
+
+    /// Commits; then what was sent is acknowledged.
+    fn commit(&mut self) -> Result<(), LogError> {
+        let stamp = self.shared.lock().identity;
+        let request = EndTxnRequest::default()
+            .with_transactional_id(self.transactional_id())
+            .with_producer_id(stamp.producer_id.into())
+            .with_producer_epoch(stamp.producer_epoch)
+            .with_committed(true);
+        point("kafka-transaction-before-commit");
+        let code = self.ask(&request)?.error_code;
+        if code != 0 {
+            return self.sorted("EndTxn", code);
+        }
+        point("kafka-transaction-committed");
+        let mut state = self.shared.lock();
+        state.transaction.end();
+        self.shared.settle(state, true);
+        point("kafka-transaction-acknowledged");
+        Ok(())
+    }
+
+    /// What to do about a coordinator's refusal.
+    fn sorted(&mut self, doing: &'static str, code: i16) -> Result<(), LogError> {
+        let place = self.coordinator.as_ref().map_or("the coordinator", Connection::place).to_owned();
+        let refused = refused(&place, doing, code, None);
+        let unsure = matches!(
+            E::try_from_code(code),
+            Some(
+                E::InvalidProducerEpoch
+                    | E::ProducerFenced
+                    | E::InvalidTxnState
+                    | E::InvalidProducerIdMapping
+                    | E::UnknownProducerId
+                    | E::TransactionAbortable
+            )
+        );
+        if !unsure {
+            if sort(code) == Sort::Refresh {
+                self.shared.lock().refresh = true;
+            }
+            return Err(refused);
+        }
+        let mut state = self.shared.lock();
+        state.transaction.gate = Gate::Shut;
+        state.transaction.broken.get_or_insert(refused);
+        Ok(())
+    }
+
+    /// The transaction was ended by another: by the coordinator, since it took too long, or by another run of the source. Finds out
+    /// which, and in the first case what became of it; then goes on from there.
+    fn recover(&mut self) -> Result<(), LogError> {
+        let mut state = self.shared.lock();
+        state.transaction.gate = Gate::Shut;
+        while state.lanes.iter().any(super::lane::Lane::is_under_way) {
+            if state.ended() {
+                return Ok(());
+            }
+            state = wait(&self.shared.moved, state);
+        }
+        let (stamp, broken) = (state.identity, state.transaction.broken.clone());
+        drop(state);
+        if self.is_fenced(stamp)? {
+            let topic = self.shared.topic.clone();
+            return Err(LogError::OtherRun { topic });
+        }
+        let why = broken.map_or_else(String::new, |error| error.to_string());
+        tracing::warn!(
+            topic = self.shared.topic,
+            why,
+            "the transaction took too long and was ended by the brokers; going on after it"
+        );
+        let identity = self.init()?;
+        let last = scan::last_indexes(&self.cluster, self.source)?;
+        let mut state = self.shared.lock();
+        let Some(fate) = state.fate(&last) else {
+            return Err(LogError::OtherRun { topic: self.shared.topic.clone() });
+        };
+        if fate == Fate::Committed {
+            state.transaction.end();
+            state.find_done();
+            self.shared.settle(state, true);
+            state = self.shared.lock();
+        }
+        state.begin_anew(identity);
+        drop(state);
+        self.shared.moved.notify_all();
+        Ok(())
+    }
+
+    /// Whether another run has taken over since. A transaction that took too long was aborted under the next epoch, by the coordinator
+    /// itself; another run's beginning raises the epoch and leaves none to be aborted, or raises it twice.
+    fn is_fenced(&mut self, stamp: Stamp) -> Result<bool, LogError> {
+        let request =
+            DescribeTransactionsRequest::default().with_transactional_ids(vec![self.transactional_id()]);
+        let answer = match self.ask(&request) {
+            Ok(answer) => answer,
+            // Before Kafka 3.0 nobody tells: better to stop than to fence a run that is at work.
+            Err(LogError::Refused { .. }) => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        let Some(told) = answer.transaction_states.first() else { return Ok(true) };
+        match E::try_from_code(told.error_code) {
+            None => {}
+            Some(E::TransactionalIdNotFound | E::TransactionalIdAuthorizationFailed) => return Ok(true),
+            Some(_) => {
+                let place = self.coordinator.as_ref().map_or("the coordinator", Connection::place);
+                return Err(refused(place, "DescribeTransactions", told.error_code, None));
+            }
+        }
+        let aborted =
+            matches!(&*told.transaction_state, "PrepareAbort" | "CompleteAbort" | "PrepareEpochFence");
+        let raised = told.producer_epoch.checked_sub(stamp.producer_epoch);
+        tracing::debug!(
+            state = &*told.transaction_state,
+            epoch = told.producer_epoch,
+            ours = stamp.producer_epoch,
+            "transaction looked up"
+        );
+        let same = told.producer_id.0 == stamp.producer_id;
+        Ok(!same || !(raised == Some(0) || raised == Some(1) && aborted))
+    }
+
+    /// Takes the transactional id: what others sent under it is refused from now on, and an open transaction is aborted.
+    fn init(&mut self) -> Result<Stamp, LogError> {
+        let request = InitProducerIdRequest::default()
+            .with_transactional_id(Some(self.transactional_id()))
+            .with_transaction_timeout_ms(TRANSACTION_TIME_MAX.as_millis() as i32)
+            .with_producer_id((-1).into())
+            .with_producer_epoch(-1);
+        let began = Instant::now();
+        let mut pause = MARKERS_WAIT.0;
+        loop {
+            let answer = self.ask(&request)?;
+            let Some(connection) = &self.coordinator else { continue };
+            let told = identity(connection, &answer, true);
+            // While the last run's transaction is being aborted.
+            let concurrent = answer.error_code == E::ConcurrentTransactions.code();
+            if !concurrent || began.elapsed() > START_TIME_MAX || self.shared.lock().ended() {
+                if told.is_err() {
+                    self.coordinator = None;
+                }
+                return told;
+            }
+            self.shared.rest(pause);
+            pause = (pause * 2).min(MARKERS_WAIT.1);
+        }
+    }
+
+    fn transactional_id(&self) -> TransactionalId {
+        TransactionalId(StrBytes::from_string(self.id.to_string()))
+    }
+
+    /// Asks the coordinator; the connection is kept while it is good.
+    fn ask<R: Request>(&mut self, request: &R) -> Result<R::Response, LogError> {
+        let mut connection = match self.coordinator.take() {
+            Some(connection) => connection,
+            None => self.cluster.connect_coordinator(&self.id)?,
+        };
+        let answer = connection.call(request);
+        if answer.is_ok() {
+            self.coordinator = Some(connection);
+        }
+        answer
+    }
+}
+
+impl State {
+    /// All that is not acknowledged is sent anew, as the first of that producer.
+    fn begin_anew(&mut self, identity: Stamp) {
+        self.transaction.end();
+        self.transaction.broken = None;
+        self.transaction.partitions.resize(self.lanes.len(), false);
+        self.identity = identity;
+        self.generation += 1;
+        for lane in &mut self.lanes {
+            lane.restamp(identity);
+        }
+    }
+
+    /// The source that the writer goes on with, when it is not `source`.
+    fn other_source(&self, source: SourceId) -> Option<(SourceId, Arc<str>)> {
+        let other = self.transaction.source.filter(|other| *other != source)?;
+        Some((other, self.transaction.id.clone()?))
+    }
+
+    /// Partitions that have something to send and are not part of the transaction.
+    fn partitions_wanted(&self) -> Vec<usize> {
+        let lanes = self.lanes.iter().zip(&self.transaction.partitions).enumerate();
+        lanes.filter(|(_, (lane, added))| !**added && lane.is_waiting()).map(|(p, _)| p).collect()
+    }
+
+    /// How long until the open transaction is to be committed. `None`: at once.
+    fn due(&self) -> Option<Duration> {
+        let idle = self.all_encoded() && self.lanes.iter().all(|lane| lane.parcels.iter().all(is_done));
+        let hurried = (self.flushing > 0 || self.closing) && idle;
+        if self.transaction.bytes >= COMMIT_BYTES || hurried {
+            return None;
+        }
+        let after = if self.all_encoded() { COMMIT_AFTER } else { COMMIT_AFTER_LOADED };
+        let age = self.transaction.began.map_or(Duration::ZERO, |began| began.elapsed());
+        after.checked_sub(age)
+    }
+
+    /// All that was sent in the transaction is answered.
+    fn in_transaction_settled(&self) -> bool {
+        let mut parcels = self.lanes.iter().flat_map(|lane| &lane.parcels);
+        parcels.all(|parcel| !parcel.in_transaction || is_done(parcel))
+    }
+
+    /// What became of the transaction, told by how far the source came in each partition. `None`: neither, so another wrote.
+    fn fate(&self, last: &[Option<u64>]) -> Option<Fate> {
+        let mut fate = None;
+        for (lane, last) in self.lanes.iter().zip(last) {
+            let sent = lane.parcels.iter().take_while(|parcel| parcel.in_transaction);
+            let committed = sent.filter_map(|parcel| parcel.source).last().map(|(_, index)| index);
+            let seen = match committed {
+                Some(index) if *last == Some(index) => Some(Fate::Committed),
+                _ if *last == lane.settled_index => Some(Fate::Aborted),
+                _ => return None,
+            };
+            if committed.is_none() {
+                continue;
+            }
+            if fate.is_some() && fate != seen {
+                return None;
+            }
+            fate = seen;
+        }
+        Some(fate.unwrap_or(Fate::Aborted))
+    }
+
+    /// What was sent in the transaction is in the log.
+    fn find_done(&mut self) {
+        for parcel in self.lanes.iter_mut().flat_map(|lane| &mut lane.parcels) {
+            if parcel.in_transaction && !is_done(parcel) {
+                parcel.stage = Stage::Done(Where::Before);
+            }
+        }
+    }
+}
+
+fn is_done(parcel: &Parcel) -> bool {
+    matches!(parcel.stage, Stage::Done(_))
+}

@@ -1,0 +1,112 @@
+//! Connections cut in the middle, brokers killed and started again, transactions that take too long: nothing is lost, nothing doubled.
+
+use crate::broker::Broker;
+use crate::proxy::Proxy;
+use crate::support::{PATIENCE, Source, check, check_acks, open, read, topic};
+use std::time::{Duration, Instant};
+use votestream_election::SourceId;
+use votestream_log::{KafkaUrl, LogError};
+
+/// A broker behind a proxy, and a topic on it.
+fn behind_proxy(what: &str, partitions: u32) -> (Broker, Proxy, KafkaUrl) {
+    let proxy = Proxy::start("127.0.0.1:1");
+    let broker = Broker::start(proxy.port);
+    proxy.lead_to(&format!("127.0.0.1:{}", broker.port));
+    let url = topic(&format!("127.0.0.1:{}", proxy.port), what, partitions);
+    (broker, proxy, url)
+}
+
+#[test]
+fn connections_cut_in_the_middle() {
+    let (_broker, proxy, _) = behind_proxy("first", 1);
+    for source in [None, Some(SourceId(4))] {
+        let url = topic(&format!("127.0.0.1:{}", proxy.port), "cut", 3);
+        let writer = open(&url);
+        let mut maker = Source::new(&writer, source, 8_000);
+        let acks = maker.tell();
+        let before = proxy.made();
+        proxy.cut(25);
+        let mut records = 0;
+        let deadline = Instant::now() + PATIENCE;
+        // As long as cuts are left, and some more.
+        while proxy.made() < before + 25 {
+            assert!(Instant::now() < deadline, "{} cuts", proxy.made() - before);
+            (records..records + 5_000).for_each(|index| maker.push(index).unwrap());
+            records += 5_000;
+            maker.flush().unwrap();
+        }
+        (records..records + 5_000).for_each(|index| maker.push(index).unwrap());
+        maker.flush().unwrap();
+        let read = read(&url, 3);
+        check(&read, records + 5_000, 3);
+        check_acks(&acks, &read);
+        writer.close().unwrap();
+    }
+}
+
+#[test]
+fn a_broker_killed_and_started_again() {
+    let mut broker = Broker::start(0);
+    let place = format!("127.0.0.1:{}", broker.port);
+    for source in [None, Some(SourceId(4))] {
+        let url = topic(&place, "restart", 2);
+        let writer = open(&url);
+        let mut maker = Source::new(&writer, source, 8_000);
+        let acks = maker.tell();
+        (0..20_000).for_each(|index| maker.push(index).unwrap());
+        std::thread::scope(|scope| {
+            let restarted = scope.spawn(|| broker.restart());
+            // More than fits: who appends waits for the broker.
+            (20_000..900_000).for_each(|index| maker.push(index).unwrap());
+            restarted.join().unwrap();
+        });
+        maker.flush().unwrap();
+        let read = read(&url, 2);
+        check(&read, 900_000, 2);
+        // Where a batch lies that was sent twice may not be known any more; those that are told are told rightly.
+        check_acks(&acks, &read);
+        writer.close().unwrap();
+    }
+}
+
+#[test]
+fn a_transaction_that_takes_too_long_is_sent_again() {
+    let (_broker, proxy, url) = behind_proxy("slow", 2);
+    let writer = open(&url);
+    let mut maker = Source::new(&writer, Some(SourceId(4)), 8_000);
+    let mut records = 0;
+    for _ in 0..2 {
+        (records..records + 10_000).for_each(|index| maker.push(index).unwrap());
+        maker.flush().unwrap();
+        (records + 10_000..records + 20_000).for_each(|index| maker.push(index).unwrap());
+        records += 20_000;
+        maker.cut().unwrap();
+        // Held for longer than a transaction may take: the brokers abort it.
+        proxy.hold(true);
+        let let_go = Instant::now() + Duration::from_secs(13);
+        while Instant::now() < let_go {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        proxy.hold(false);
+        maker.flush().unwrap();
+    }
+    check(&read(&url, 2), records, 2);
+}
+
+#[test]
+fn closing_is_bounded_and_says_what_is_not_acknowledged() {
+    let (broker, _proxy, url) = behind_proxy("bounded", 1);
+    let writer = open(&url);
+    let mut maker = Source::new(&writer, None, 1_000);
+    (0..100).for_each(|index| maker.push(index).unwrap());
+    maker.flush().unwrap();
+    drop(broker);
+    (100..200).for_each(|index| maker.push(index).unwrap());
+    maker.cut().unwrap();
+    let began = Instant::now();
+    writer.handle().give_up_within(Duration::from_secs(1));
+    let error = maker.flush().unwrap_err();
+    assert!(matches!(error, LogError::NotAcknowledged { records: 100, .. }), "{error}");
+    assert!(writer.close().is_err());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
