@@ -25,12 +25,12 @@ mod lz4;
 #[cfg(feature = "kafka")]
 mod foreign;
 
+#[cfg(feature = "kafka")]
+pub(crate) use block::Block;
 pub use build::{BatchBuilder, SealedBatch};
 pub use decode::{BatchDecoder, FirstRecord, Record, RecordBatch, Records};
 pub use encode::{BatchEncoder, Place, Stamp};
 pub use header::{BatchHeader, HEADER_BYTES};
-#[cfg(feature = "kafka")]
-pub(crate) use block::Block;
 #[cfg(feature = "kafka")]
 pub(crate) use raw::RawRecords;
 

@@ -151,7 +151,15 @@ impl RdLog {
                 None
             }
         };
-        RdPartition { shared: Arc::clone(&self.shared), feed, partition, from, position: from, given: None, pump }
+        RdPartition {
+            shared: Arc::clone(&self.shared),
+            feed,
+            partition,
+            from,
+            position: from,
+            given: None,
+            pump,
+        }
     }
 
     pub(crate) fn trouble(&self) -> Option<String> {
@@ -166,8 +174,10 @@ impl RdPartition {
         self.given = self.shared.take(self.feed, last)?;
         let Some(block) = &self.given else { return Ok(None) };
         self.position = block.next_offset();
-        let place = Place::Topic { topic: &self.shared.url.topic, partition: self.partition };
-        Ok(Some(Batch::new(block.batch(), self.from, false, place)))
+        let batch = block.batch();
+        let base = batch.header().base_offset;
+        let place = Place::Topic { topic: &self.shared.url.topic, partition: self.partition, base };
+        Ok(Some(Batch::new(batch, self.from, false, place)))
     }
 
     /// The offset of the next record.
