@@ -385,15 +385,16 @@ impl Lane {
             headers: Some(headers),
             delivery_opaque: (),
         };
-        let deadline = Instant::now() + TRANSACTION_TIMEOUT;
+        let mut waiting_since = None;
         let Some(works) = &self.works else { return Err(KafkaError::Canceled) };
         while let Err((error, back)) = works.producer.send(record) {
             let full = matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
-            if !full || Instant::now() >= deadline {
+            let since: Instant = *waiting_since.get_or_insert_with(Instant::now);
+            if !full || since.elapsed() >= TRANSACTION_TIMEOUT {
                 return Err(error);
             }
             record = back;
-            works.producer.poll(STEP);
+            serve(&works.producer);
         }
         self.held.records += 1;
         self.held.voterless += u64::from(voter.is_none());
@@ -402,6 +403,12 @@ impl Lane {
         self.held.bytes += (kept.len() + key_bytes) as u64 + RECORD_OVERHEAD_BYTES;
         Ok(())
     }
+}
+
+/// Waits one step, then takes in what librdkafka has to tell. (Its own wait spins through the last millisecond.)
+fn serve(producer: &BaseProducer<Quiet>) {
+    std::thread::park_timeout(STEP);
+    producer.poll(Duration::ZERO);
 }
 
 /// What librdkafka takes as a time: 0 it would replace by now.
@@ -480,7 +487,7 @@ impl Worker {
     fn commit(&self, next: Offset, group: &ConsumerGroupMetadata) -> Result<(), KafkaError> {
         let deadline = Instant::now() + TRANSACTION_TIMEOUT;
         while self.producer.in_flight_count() > 0 {
-            self.producer.poll(STEP);
+            serve(&self.producer);
             if Instant::now() >= deadline {
                 return Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut));
             }
