@@ -7,10 +7,10 @@ SMALL := target/up/release/votestream
 ARGS ?=
 FEATURES ?=
 
-.PHONY: help up build check test bench chaos web
+.PHONY: help up build check test bench chaos services-up services-down web
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: ## Build the small binary and run the main job: an election night, counted live, with its page
 	@scripts/need-toolchain.sh
@@ -18,23 +18,29 @@ up: ## Build the small binary and run the main job: an election night, counted l
 	$(SMALL) up --open $(ARGS)
 
 build: ## The whole binary, at target/release/votestream
-	@scripts/need-toolchain.sh
+	@scripts/need-toolchain.sh full
 	$(CARGO) build --release --locked -p votestream $(if $(FEATURES),--features $(FEATURES))
 
 check: ## Format, lints, types, docs, licences: no services needed
-	@scripts/need-toolchain.sh
+	@scripts/need-toolchain.sh full
 	scripts/check.sh
 
-test: ## Install what the tests need, run every suite
-	@scripts/need-toolchain.sh
+test: ## Install what the tests need, start the real services, run every suite, stop them
+	@scripts/need-toolchain.sh full
 	scripts/test.sh
 
 bench: build ## What each stage costs on this machine, beside references in the same run
 	$(BINARY) bench $(ARGS)
 
 chaos: ## A thousand random kills, with a report in docs/chaos-report.md
-	@scripts/need-toolchain.sh
+	@scripts/need-toolchain.sh full
 	scripts/chaos.sh
+
+services-up: ## Real services on loopback for trying things by hand: Apache Kafka, PostgreSQL
+	@scripts/services/up.sh
+
+services-down: ## Stop them (`scripts/services/down.sh --forget` removes their data, too)
+	@scripts/services/down.sh
 
 web: ## Build the dashboard's files into crates/votestream-web (needs Node)
 	web/build.sh

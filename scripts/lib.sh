@@ -20,16 +20,30 @@ steps_report() {
 
 # need_debian COMMAND PACKAGE…: installs the packages where we may, else says the line to type.
 need_debian() {
-  command=$1
+  local command=$1
   shift
-  command -v "$command" >/dev/null && return 0
+  _need "$command" "command -v $command" "$@"
+}
+
+# need_library NAME PACKAGE…: the same for a library's headers, which pkg-config knows by that name.
+need_library() {
+  local library=$1
+  shift
+  _need "the headers of $library" "pkg-config --exists $library" "$@"
+}
+
+# _need WHAT CHECK PACKAGE…
+_need() {
+  local what=$1 check=$2
+  shift 2
+  $check >/dev/null 2>&1 && return 0
   if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     [ -n "${APT_UPDATED:-}" ] || apt-get update -qq
     APT_UPDATED=1
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
   fi
-  command -v "$command" >/dev/null || {
-    echo "$command is missing; type: sudo apt-get install $*" >&2
+  $check >/dev/null 2>&1 || {
+    echo "missing: $what; type: sudo apt-get install $*" >&2
     exit 2
   }
 }

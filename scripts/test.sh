@@ -27,11 +27,18 @@ outside_suites() {
   VOTESTREAM_BIN="$PWD/target/release/votestream" target/venv/bin/pytest tests -q -p no:cacheprovider --durations=10
 }
 
+# Beside real services: scripts/with-services.sh calls this script again for the suites that need them.
+if [ "${1:-}" = beside-services ]; then
+  step "Rust: unit, property, conformance and golden tests, and the backends on real servers" rust_suites
+  step "build of the binary under test" binary
+  step "outside: oracle, end to end, chaos" outside_suites
+  steps_report
+  exit 0
+fi
+
 step "what the tests need" python_venv
 need_debian npm nodejs npm
 need_debian chromium chromium
 step "the dashboard: types, style, unit tests, same bytes" web_suite
-step "Rust: unit, property, conformance and golden tests" rust_suites
-step "build of the binary under test" binary
-step "outside: oracle, end to end, chaos" outside_suites
 steps_report
+scripts/with-services.sh scripts/test.sh beside-services

@@ -7,9 +7,10 @@ import pathlib
 
 import pytest
 
-pytest.register_assert_rewrite("tests.e2e.harness", "tests.chaos.chaos")
+pytest.register_assert_rewrite("tests.e2e.harness", "tests.e2e.services", "tests.e2e.kafka_votes", "tests.chaos.chaos", "tests.chaos.kafka_chaos")
 
 from tests.e2e.harness import Harness  # noqa: E402
+from tests.e2e.services import Kafka, Postgres, own_broker, required  # noqa: E402
 
 _SECONDS: dict[str, float] = collections.defaultdict(float)
 _TESTS: dict[str, int] = collections.Counter()
@@ -20,6 +21,27 @@ def vs(tmp_path: pathlib.Path):
     """A harness in a directory of its own; every process it started is ended afterwards."""
     with Harness(tmp_path) as harness:
         yield harness
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Kafka:
+    """The brokers of scripts/with-services.sh. Topics are the tests' own, the brokers are shared: they are never stopped."""
+    return Kafka(required("VOTESTREAM_TEST_KAFKA"))
+
+
+@pytest.fixture
+def postgres():
+    """A fresh database on the shared server."""
+    database = Postgres(required("VOTESTREAM_TEST_POSTGRES"))
+    yield database
+    database.drop()
+
+
+@pytest.fixture
+def broker(tmp_path: pathlib.Path):
+    """A broker of the test's own, to be stopped, killed and started again."""
+    with own_broker(tmp_path / "broker") as own:
+        yield own
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -298,6 +298,16 @@ pub enum LogError {
     /// The batch is in the log; its offsets are not known.
     #[error("the batch is in the Kafka topic, but its broker does not say at which offsets")]
     PlaceUnknown,
+    /// A topic that is there but cannot be used as asked.
+    #[error("\"{place}\" cannot be used so: {what}; {next}")]
+    Unfit {
+        /// The topic's place.
+        place: String,
+        /// Why.
+        what: String,
+        /// What to do.
+        next: &'static str,
+    },
     /// A broker answered with an error code.
     #[error("Kafka answered {name} ({code}) to {doing} at \"{place}\"{detail}; {next}")]
     Kafka {

@@ -46,6 +46,8 @@ pub use kafka::group::{Assignment, Group};
 pub use kafka::publish::Publisher;
 #[cfg(feature = "kafka")]
 pub use kafka::raw::consume_all;
+#[cfg(feature = "kafka")]
+pub use kafka::route::{RouteOptions, RouteProgress, RouteSummary, copy_of, create_copy, route};
 pub use kafka_url::{KafkaOptions, KafkaUrl, ReaderKind, SaslMechanism};
 pub use reader::{Batch, LogReader, PartitionReader, Records};
 pub use url::{Codec, DirLogUrl, LogUrl, UrlError};

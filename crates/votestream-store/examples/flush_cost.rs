@@ -1,5 +1,6 @@
 //! What a flush costs: CPU, wall clock and bytes written, live (small flushes) and in bulk; what a snapshot and a reload cost.
-//! `cargo run --release -p votestream-store --example flush_cost`. Processor time is read from Linux's schedstat.
+//! `cargo run --release -p votestream-store --example flush_cost [postgres://… [partitions]]`: without a URL into SQLite; a database of
+//! that URL must be empty, and is left with what was counted. Processor time is read from Linux's schedstat: this process's, not a server's.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,33 +14,50 @@ use votestream_election::seen::{Unpacked, pack};
 use votestream_election::{Election, LogId, Millis, Minute, Offset, PartitionId, RegionIx};
 use votestream_store::{ReaderStore, StoreError, StoreUrl, WriterStore};
 
-const PARTITIONS: u32 = 4;
-
 fn main() {
-    for (name, flushes, votes) in
-        [("live, 50 votes a partition", 3_000, 50), ("live, 200", 3_000, 200), ("bulk, 250,000", 40, 250_000)]
+    let mut arguments = std::env::args().skip(1);
+    let url: Option<StoreUrl> = arguments.next().map(|url| url.parse().expect("a store's URL"));
+    let partitions: u32 = arguments.next().map_or(4, |n| n.parse().expect("a number of partitions"));
+    // Into a server, which fsyncs each, fewer say as much.
+    let live = if url.is_some() { 1_000 } else { 3_000 };
+    for (number, (name, flushes, votes)) in [
+        ("live, 10 votes a partition", live, 10),
+        ("live, 50", live, 50),
+        ("live, 200", live, 200),
+        ("bulk, 250,000", 160 / u64::from(partitions), 250_000),
+    ]
+    .into_iter()
+    .enumerate()
     {
-        run(name, flushes, votes);
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("results.db");
+        let url = url.clone().unwrap_or_else(|| StoreUrl::sqlite(&path));
+        run(&url, &format!("cost-{number}"), name, (partitions, flushes, votes));
+        if let StoreUrl::Sqlite(path) = url {
+            let bytes = std::fs::metadata(path).map_or(0, |m| m.len());
+            println!(
+                "  store: {bytes} bytes, {:.2} a vote",
+                bytes as f64 / (flushes * votes * u64::from(partitions)) as f64
+            );
+        }
     }
 }
 
-fn run(name: &str, flushes: u64, votes: u64) {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("results.db");
-    let url = StoreUrl::sqlite(&path);
-    let election = Election::preset("us-president-2024").expect("built in");
-    let mut store = WriterStore::open(&url).expect("a store");
+fn run(url: &StoreUrl, id: &str, name: &str, (partitions, flushes, votes): (u32, u64, u64)) {
+    let mut election = Election::preset("us-president-2024").expect("built in");
+    id.clone_into(&mut election.id);
+    let mut store = WriterStore::open(url).expect("a store");
     let pin = Pin {
         log_kind: "dir".into(),
         log_id: LogId(1),
-        partitions: PARTITIONS,
-        start_offsets: vec![Offset(0); PARTITIONS as usize],
+        partitions,
+        start_offsets: vec![Offset(0); partitions as usize],
         partitioners: PartitionerSet::MURMUR2,
     };
     store.create_or_resume(&election, &pin, Millis(0)).expect("an election");
-    let all: Vec<_> = (0..PARTITIONS).map(PartitionId).collect();
+    let all: Vec<_> = (0..partitions).map(PartitionId).collect();
     store.take_over(&election.id, &all, Engine::Native).expect("the partitions");
-    let mut source = Source::new(&election);
+    let mut source = Source::new(&election, partitions);
     let (mut flush_cpu, mut flush_wall, mut slowest) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let (mut compact_cpu, mut compactions, mut longest) = (Duration::ZERO, 0_u32, Duration::ZERO);
     let before = written();
@@ -60,20 +78,14 @@ fn run(name: &str, flushes: u64, votes: u64) {
         }
     }
     let n = u32::try_from(flushes).unwrap_or(u32::MAX);
-    println!("{name}: {flushes} flushes of {PARTITIONS} partitions");
+    println!("{name}: {flushes} flushes of {partitions} partitions");
     println!("  flush: {:?} CPU, {:?} wall, slowest {slowest:?}", flush_cpu / n, flush_wall / n);
     println!("  compaction: {compactions} times, {:?} CPU a flush, longest {longest:?}", compact_cpu / n);
     println!("  written: {} bytes a flush", (written() - before) / flushes);
-    reading(&url, &election, &store);
-    drop(store);
-    let bytes = std::fs::metadata(&path).map_or(0, |m| m.len());
-    println!(
-        "  store: {bytes} bytes, {:.2} a vote",
-        bytes as f64 / (flushes * votes * u64::from(PARTITIONS)) as f64
-    );
+    reading(url, &election, &store, partitions);
 }
 
-fn reading(url: &StoreUrl, election: &Election, store: &WriterStore) {
+fn reading(url: &StoreUrl, election: &Election, store: &WriterStore, partitions: u32) {
     let reader = ReaderStore::open(url).expect("a reader");
     let per = |what: &str, times: u32, call: &dyn Fn()| {
         let wall = Instant::now();
@@ -86,7 +98,7 @@ fn reading(url: &StoreUrl, election: &Election, store: &WriterStore) {
     });
     let seen = store.seen_reader().expect("a reader");
     per("reading all seen rows", 1, &|| {
-        for p in 0..PARTITIONS {
+        for p in 0..partitions {
             let each = &mut |row: SeenRow| {
                 std::hint::black_box(row);
                 Ok::<_, StoreError>(())
@@ -107,9 +119,9 @@ struct Source {
 }
 
 impl Source {
-    fn new(election: &Election) -> Self {
+    fn new(election: &Election, partitions: u32) -> Self {
         let (layout, regions) = (election.layout(), election.region_rows());
-        let partitions = PARTITIONS as usize;
+        let partitions = partitions as usize;
         Self {
             layout,
             regions: regions as u64,

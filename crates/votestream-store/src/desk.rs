@@ -1,5 +1,6 @@
 //! The store as the election desk uses it: acts are recorded beside whoever counts, without stopping them.
 
+use crate::backend::with_backend;
 use crate::error::StoreError;
 use crate::sqlite::{self, InStore};
 use crate::url::StoreUrl;
@@ -13,6 +14,8 @@ pub struct DeskStore {
 
 enum Backend {
     Sqlite(sqlite::Desk),
+    #[cfg(feature = "postgres")]
+    Postgres(Box<crate::postgres::Desk>),
 }
 
 impl DeskStore {
@@ -22,14 +25,18 @@ impl DeskStore {
             StoreUrl::Sqlite(path) => {
                 Ok(Self { backend: Backend::Sqlite(sqlite::Desk::open(path, &url.to_string())?) })
             }
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(at) => {
+                Ok(Self { backend: Backend::Postgres(Box::new(crate::postgres::Desk::open(at)?)) })
+            }
+            #[cfg(not(feature = "postgres"))]
             StoreUrl::Postgres(_) => Err(StoreError::NoBackend { store: url.to_string() }),
         }
     }
 
     /// The election of that id; `None`: the only one there is.
     pub fn election(&self, id: Option<&str>) -> Result<Election, StoreError> {
-        let Backend::Sqlite(desk) = &self.backend;
-        desk.choose(id).in_store(&desk.label)
+        with_backend!(&self.backend, desk => desk.choose(id))
     }
 
     /// Records an act; a region is named by its code. What was counted at that moment is stored with it.
@@ -40,7 +47,6 @@ impl DeskStore {
         region: Option<&str>,
         now: Millis,
     ) -> Result<DeskAct, StoreError> {
-        let Backend::Sqlite(desk) = &mut self.backend;
-        desk.act(election, action, region, now).in_store(&desk.label)
+        with_backend!(&mut self.backend, desk => desk.act(election, action, region, now))
     }
 }

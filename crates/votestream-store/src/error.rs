@@ -18,7 +18,9 @@ pub enum StoreError {
         why: &'static str,
     },
     /// A backend that this build does not have.
-    #[error("store {store:?} needs PostgreSQL, which this version does not have yet; use sqlite:PATH")]
+    #[error(
+        "store {store:?} needs PostgreSQL, which this small build leaves out; build the full one with `make build` (target/release/votestream), or use sqlite:PATH"
+    )]
     NoBackend {
         /// The store's URL.
         store: String,
@@ -121,6 +123,39 @@ pub enum StoreError {
         /// What the backend said.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A server that cannot be reached, or did not answer in time. What was not committed is in the log.
+    #[error(
+        "the results store {store:?} cannot be reached now; nothing counted is lost: counting goes on once it answers"
+    )]
+    Unreachable {
+        /// The store's URL.
+        store: String,
+        /// What the backend or the system said.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A server that takes no writes now: a standby, or set to read only.
+    #[error(
+        "the results store {store:?} is read-only now (a standby, or default_transaction_read_only); nothing is lost: counting goes on once it takes writes"
+    )]
+    ReadOnly {
+        /// The store's URL.
+        store: String,
+        /// What the backend said.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A server that will not have us: waiting does not cure it.
+    #[error("the results store {store:?} cannot be used: {why}")]
+    Refused {
+        /// The store's URL.
+        store: String,
+        /// What is wrong and what to do.
+        why: String,
+        /// What the backend or the system said.
+        #[source]
+        source: Option<Box<dyn StdError + Send + Sync>>,
     },
     /// Its bytes are damaged.
     #[error(
@@ -243,7 +278,14 @@ pub enum StoreError {
 impl StoreError {
     /// Waiting may cure it: nothing was committed, the same call may be made again.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Busy { .. } | Self::Io { .. })
+        matches!(
+            self,
+            Self::Full { .. }
+                | Self::Busy { .. }
+                | Self::Io { .. }
+                | Self::Unreachable { .. }
+                | Self::ReadOnly { .. }
+        )
     }
 }
 

@@ -4,11 +4,13 @@
 //! sees is committed. Only this crate knows SQL. What a delta holds is decided in `votestream_election`; when to flush, compact and
 //! retry is the engine's business. Every call here blocks; nothing is asynchronous.
 //!
-//! Three ways in, by what they may do: [`WriterStore`] counts (one process at a time), [`DeskStore`] records acts of the election
-//! desk beside it, [`ReaderStore`] only reads. Backends are a closed set: SQLite now.
+//! Three ways in, by what they may do: [`WriterStore`] counts (one process at a time into SQLite, many into PostgreSQL), [`DeskStore`] records acts of the election
+//! desk beside it, [`ReaderStore`] only reads. Backends are a closed set: SQLite, PostgreSQL.
 
 #[macro_use]
 mod crash;
+
+mod backend;
 
 mod writer;
 
@@ -21,6 +23,8 @@ mod types;
 mod error;
 
 mod url;
+
+mod postgres_url;
 
 mod balance;
 
@@ -36,9 +40,13 @@ mod pack;
 
 mod sqlite;
 
+#[cfg(feature = "postgres")]
+mod postgres;
+
 pub use crash::FAIL_POINTS;
 pub use desk::DeskStore;
 pub use error::StoreError;
+pub use postgres_url::PostgresUrl;
 pub use reader::{ReaderStore, SeenReader};
 pub use types::{Compaction, Creation, ElectionHead, TimelinePoint};
 pub use url::StoreUrl;

@@ -1,5 +1,6 @@
 //! The store as readers use it: each call one snapshot of what is committed, beside a writer in this or another process.
 
+use crate::backend::with_backend;
 use crate::error::StoreError;
 use crate::sqlite::{self, InStore};
 use crate::types::{ElectionHead, TimelinePoint};
@@ -21,6 +22,8 @@ pub struct SeenReader {
 
 enum Backend {
     Sqlite(sqlite::Reader),
+    #[cfg(feature = "postgres")]
+    Postgres(Box<crate::postgres::Reader>),
 }
 
 impl ReaderStore {
@@ -30,49 +33,49 @@ impl ReaderStore {
             StoreUrl::Sqlite(path) => {
                 Ok(Self { backend: Backend::Sqlite(sqlite::Reader::open(path, &url.to_string())?) })
             }
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(at) => {
+                Ok(Self { backend: Backend::Postgres(Box::new(crate::postgres::Reader::open(at)?)) })
+            }
+            #[cfg(not(feature = "postgres"))]
             StoreUrl::Postgres(_) => Err(StoreError::NoBackend { store: url.to_string() }),
         }
     }
 
-    fn read<T>(&self, read: impl FnOnce(&sqlite::Reader) -> sqlite::Done<T>) -> Result<T, StoreError> {
-        let Backend::Sqlite(reader) = &self.backend;
-        read(reader).in_store(&reader.label)
-    }
-
     /// All elections, in the order of their creation.
     pub fn elections(&self) -> Result<Vec<ElectionHead>, StoreError> {
-        self.read(sqlite::Reader::elections)
+        with_backend!(&self.backend, reader => reader.elections())
     }
 
     /// The election of that id; `None`: the only one there is, or an error that lists the ids.
     pub fn election(&self, id: Option<&str>) -> Result<Election, StoreError> {
-        self.read(|r| r.election(id))
+        with_backend!(&self.backend, reader => reader.election(id))
     }
 
     /// What the election was pinned to, partitioners as narrowed since.
     pub fn pin(&self, election: &str) -> Result<Pin, StoreError> {
-        self.read(|r| r.pin(election))
+        with_backend!(&self.backend, reader => reader.pin(election))
     }
 
     /// All that a page needs, as it is now.
     pub fn snapshot(&self, election: &str) -> Result<Snapshot, StoreError> {
-        self.read(|r| r.snapshot(election, None))
+        with_backend!(&self.backend, reader => reader.snapshot(election, None))
     }
 
     /// The same as it was at the end of a minute: of each partition its latest totals up to it. `sequence`, `desk`, epochs and log
     /// ends are those of now; of the ledger it has only the leaves sealed by then; `as_of` is that of the newest commit it holds.
     pub fn snapshot_at(&self, election: &str, at: Minute) -> Result<Snapshot, StoreError> {
-        self.read(|r| r.snapshot(election, Some(at)))
+        with_backend!(&self.backend, reader => reader.snapshot(election, Some(at)))
     }
 
     /// Σ flushes + desk acts + releases.
     pub fn sequence(&self, election: &str) -> Result<u64, StoreError> {
-        self.read(|r| r.sequence(election))
+        with_backend!(&self.backend, reader => reader.sequence(election))
     }
 
     /// Whether anybody has committed anything since the last call; the first call says yes. Cheap enough to poll.
     pub fn changed(&self) -> Result<bool, StoreError> {
-        self.read(sqlite::Reader::changed)
+        with_backend!(&self.backend, reader => reader.changed())
     }
 
     /// One point for each minute from `from` to `to`, inclusive, in which any partition moved, summed over partitions.
@@ -82,12 +85,12 @@ impl ReaderStore {
         from: Option<Minute>,
         to: Option<Minute>,
     ) -> Result<Vec<TimelinePoint>, StoreError> {
-        self.read(|r| r.timeline(election, from, to))
+        with_backend!(&self.backend, reader => reader.timeline(election, from, to))
     }
 
     /// The blocks as released up to a minute, or up to now: the nation's first, then by region.
     pub fn demographics(&self, election: &str, at: Option<Minute>) -> Result<Vec<ReleaseBlock>, StoreError> {
-        self.read(|r| r.demographics(election, at))
+        with_backend!(&self.backend, reader => reader.demographics(election, at))
     }
 
     /// At most `limit` rejects after a place, by partition and offset.
@@ -97,28 +100,33 @@ impl ReaderStore {
         limit: usize,
         after: Option<(PartitionId, Offset)>,
     ) -> Result<Vec<(PartitionId, Offset, RejectReason)>, StoreError> {
-        self.read(|r| r.rejects(election, limit, after))
+        with_backend!(&self.backend, reader => reader.rejects(election, limit, after))
     }
 
     /// The sealed leaves of a partition's ledger, ascending.
     pub fn leaves(&self, election: &str, partition: PartitionId) -> Result<Vec<LeafSeal>, StoreError> {
-        self.read(|r| r.leaves(election, partition))
+        with_backend!(&self.backend, reader => reader.leaves(election, partition))
     }
 
     /// Acts of the desk, oldest first.
     pub fn desk_acts(&self, election: &str) -> Result<Vec<DeskAct>, StoreError> {
-        self.read(|r| r.desk_acts(election))
+        with_backend!(&self.backend, reader => reader.desk_acts(election))
     }
 
     /// Looks for faults: damaged pages, and rows of the election that do not add up. Takes as long as reading the whole store.
     pub fn verify(&self, election: &str) -> Result<(), StoreError> {
-        self.read(|r| r.verify(election))
+        with_backend!(&self.backend, reader => reader.verify(election))
     }
 }
 
 impl SeenReader {
-    pub(crate) fn new(reader: sqlite::Reader) -> Self {
+    pub(crate) fn sqlite(reader: sqlite::Reader) -> Self {
         Self { backend: Backend::Sqlite(reader) }
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn postgres(reader: crate::postgres::Reader) -> Self {
+        Self { backend: Backend::Postgres(Box::new(reader)) }
     }
 
     /// Opens a store that is there, read-only, for a recount beside whoever counts.
@@ -129,8 +137,7 @@ impl SeenReader {
 
     /// Votes by region and cell, region-major, summed over partitions, not held back for any release.
     pub fn full_cells(&self, election: &str) -> Result<Vec<i64>, StoreError> {
-        let Backend::Sqlite(reader) = &self.backend;
-        reader.full_cells(election).in_store(&reader.label)
+        with_backend!(&self.backend, reader => reader.full_cells(election))
     }
 
     /// Hands over every row of seen voters of a partition in the order of their ranges. Take the partition over first.
@@ -140,7 +147,10 @@ impl SeenReader {
         partition: PartitionId,
         each: &mut dyn FnMut(SeenRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Backend::Sqlite(reader) = &self.backend;
-        reader.for_each_seen(election, partition, each)
+        match &self.backend {
+            Backend::Sqlite(reader) => reader.for_each_seen(election, partition, each),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(reader) => reader.for_each_seen(election, partition, each),
+        }
     }
 }

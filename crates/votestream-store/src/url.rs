@@ -1,6 +1,7 @@
 //! Where a store is: `sqlite:PATH` or `postgres://…`. Opening it is the backends' business.
 
 use crate::error::StoreError;
+use crate::postgres_url::{self, PostgresUrl};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -10,17 +11,17 @@ use std::str::FromStr;
 pub enum StoreUrl {
     /// `sqlite:PATH`: one file, beside it `-wal`, `-shm` and `.lock`.
     Sqlite(PathBuf),
-    /// `postgres://user@host:port/db`, as given.
-    Postgres(String),
+    /// `postgres://user@host:port/db`.
+    Postgres(PostgresUrl),
 }
 
 impl FromStr for StoreUrl {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self, StoreError> {
-        let refuse = |why| StoreError::Url { url: text.to_owned(), why };
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Ok(Self::Postgres(text.to_owned()));
+        let refuse = |why| StoreError::Url { url: postgres_url::shown(text), why };
+        if postgres_url::is_postgres(text) {
+            return PostgresUrl::parse(text).map(Self::Postgres).map_err(refuse);
         }
         let Some(path) = text.strip_prefix("sqlite:") else {
             return Err(refuse("is of no known kind"));
@@ -46,18 +47,9 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            Self::Postgres(url) => f.write_str(&without_password(url)),
+            Self::Postgres(url) => url.fmt(f),
         }
     }
-}
-
-/// The URL as it may be logged.
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let Some((user, host)) = rest[..authority_end].rsplit_once('@') else { return url.to_owned() };
-    let user = user.split(':').next().unwrap_or(user);
-    format!("{scheme}://{user}@{host}{}", &rest[authority_end..])
 }
 
 #[cfg(test)]
@@ -76,7 +68,7 @@ mod tests {
     fn urls_are_read_and_refused() {
         check("sqlite:data/results.db", "sqlite:data/results.db");
         check("sqlite:///srv/results.db", "sqlite:/srv/results.db");
-        check("postgres://vs:secret@db:5432/vs?x=1", "postgres://vs@db:5432/vs?x=1");
+        check("postgres://vs:secret@db:5432/vs?sslmode=disable", "postgres://vs@db:5432/vs?sslmode=disable");
         check("postgresql://db/vs", "postgresql://db/vs");
         check(
             "data/results.db",

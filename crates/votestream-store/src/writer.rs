@@ -1,5 +1,6 @@
-//! The store as the one counting process uses it. Everything is one call, one transaction; a failed call leaves nothing behind.
+//! The store as a counting process uses it. Everything is one call, one transaction; a failed call leaves nothing behind.
 
+use crate::backend::with_backend;
 use crate::desk::DeskStore;
 use crate::error::StoreError;
 use crate::reader::{ReaderStore, SeenReader};
@@ -13,7 +14,8 @@ use votestream_election::protocol::Resolution;
 use votestream_election::releases::ReleaseBlock;
 use votestream_election::{Election, Millis, Minute, PartitionId};
 
-/// A store opened for counting: no other process counts into it meanwhile. `Send`; used by one thread at a time.
+/// A store opened for counting. SQLite: no other process counts into it meanwhile. PostgreSQL: several count at once, different
+/// partitions; a snapshot holds the sum of all. `Send`; used by one thread at a time.
 pub struct WriterStore {
     url: StoreUrl,
     backend: Backend,
@@ -21,6 +23,8 @@ pub struct WriterStore {
 
 enum Backend {
     Sqlite(sqlite::Writer),
+    #[cfg(feature = "postgres")]
+    Postgres(Box<crate::postgres::Writer>),
 }
 
 impl WriterStore {
@@ -28,9 +32,18 @@ impl WriterStore {
     pub fn open(url: &StoreUrl) -> Result<Self, StoreError> {
         let backend = match url {
             StoreUrl::Sqlite(path) => Backend::Sqlite(sqlite::Writer::open(path, &url.to_string())?),
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(at) => Backend::Postgres(Box::new(crate::postgres::Writer::open(at)?)),
+            #[cfg(not(feature = "postgres"))]
             StoreUrl::Postgres(_) => return Err(StoreError::NoBackend { store: url.to_string() }),
         };
         Ok(Self { url: url.clone(), backend })
+    }
+
+    /// Whether nobody else counts into the store while this is open. With PostgreSQL others may, each its own partitions: a partition is
+    /// its last taker's.
+    pub fn exclusive(&self) -> bool {
+        matches!(self.backend, Backend::Sqlite(_))
     }
 
     /// Another connection to the same store, for whoever reads results.
@@ -40,8 +53,11 @@ impl WriterStore {
 
     /// Another connection to the same store, for reloading voters on several threads at once.
     pub fn seen_reader(&self) -> Result<SeenReader, StoreError> {
-        let Backend::Sqlite(writer) = &self.backend;
-        Ok(SeenReader::new(writer.reader()?))
+        Ok(match &self.backend {
+            Backend::Sqlite(writer) => SeenReader::sqlite(writer.reader()?),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(writer) => SeenReader::postgres(writer.reader()?),
+        })
     }
 
     /// Another connection to the same store, for acts of the desk while another thread counts.
@@ -57,27 +73,23 @@ impl WriterStore {
         pin: &Pin,
         now: Millis,
     ) -> Result<Creation, StoreError> {
-        let Backend::Sqlite(writer) = &mut self.backend;
-        writer.create_or_resume(election, pin, now).in_store(&writer.label)
+        with_backend!(&mut self.backend, writer => writer.create_or_resume(election, pin, now))
     }
 
     /// What the election was pinned to, partitioners as narrowed since.
     pub fn pin(&self, election: &str) -> Result<Pin, StoreError> {
-        let Backend::Sqlite(writer) = &self.backend;
-        writer.pin(election).in_store(&writer.label)
+        with_backend!(&self.backend, writer => writer.pin(election))
     }
 
     /// Drops all that was counted of the election (acts of the desk stay), pins it to what is given now and gives the store a new
     /// identity: `--from-scratch`. Creates the election where there is none.
     pub fn start_over(&mut self, election: &Election, pin: &Pin, now: Millis) -> Result<(), StoreError> {
-        let Backend::Sqlite(writer) = &mut self.backend;
-        writer.start_over(election, pin, now).in_store(&writer.label)
+        with_backend!(&mut self.backend, writer => writer.start_over(election, pin, now))
     }
 
     /// Drops an election whole and gives the store a new identity.
     pub fn delete_election(&mut self, election: &str) -> Result<(), StoreError> {
-        let Backend::Sqlite(writer) = &mut self.backend;
-        writer.delete_election(election).in_store(&writer.label)
+        with_backend!(&mut self.backend, writer => writer.delete_election(election))
     }
 
     /// Raises the partitions' epochs, commits that, then loads them in one snapshot, in the order asked. Refuses
@@ -88,8 +100,7 @@ impl WriterStore {
         partitions: &[PartitionId],
         engine: Engine,
     ) -> Result<Vec<PartitionState>, StoreError> {
-        let Backend::Sqlite(writer) = &mut self.backend;
-        writer.take_over(election, partitions, engine).in_store(&writer.label)
+        with_backend!(&mut self.backend, writer => writer.take_over(election, partitions, engine))
     }
 
     /// Applies sealed deltas, ascending by partition, in one transaction, or none of them. After a transient error the same deltas
@@ -100,26 +111,22 @@ impl WriterStore {
         deltas: &[PartitionDelta],
         now: Millis,
     ) -> Result<FlushOutcome, StoreError> {
-        let Backend::Sqlite(writer) = &mut self.backend;
-        writer.flush(election, deltas, now).in_store(&writer.label)
+        with_backend!(&mut self.backend, writer => writer.flush(election, deltas, now))
     }
 
-    /// What became of a delta whose flush was answered with an error.
+    /// What became of a delta whose flush was answered with an error. Deltas sealed under the older epoch may still be given here.
     pub fn resolve(&mut self, election: &str, delta: &PartitionDelta) -> Result<Resolution, StoreError> {
-        let Backend::Sqlite(writer) = &mut self.backend;
-        writer.resolve(election, delta).in_store(&writer.label)
+        with_backend!(&mut self.backend, writer => writer.resolve(election, delta))
     }
 
     /// Partitions taken over here whose rows of seen voters are worth merging; looks at memory only.
     pub fn compaction_due(&mut self, election: &str) -> Result<Vec<PartitionId>, StoreError> {
-        let Backend::Sqlite(writer) = &mut self.backend;
-        writer.compaction_due(election).in_store(&writer.label)
+        with_backend!(&mut self.backend, writer => writer.compaction_due(election))
     }
 
     /// Merges one run of small rows of seen voters into rows of at most 1 MiB, at most 4 MiB at a time.
     pub fn compact_seen(&mut self, election: &str, partition: PartitionId) -> Result<Compaction, StoreError> {
-        let Backend::Sqlite(writer) = &mut self.backend;
-        writer.compact_seen(election, partition).in_store(&writer.label)
+        with_backend!(&mut self.backend, writer => writer.compact_seen(election, partition))
     }
 
     /// Records an act of the desk; a region is named by its code.
@@ -130,8 +137,7 @@ impl WriterStore {
         region: Option<&str>,
         now: Millis,
     ) -> Result<DeskAct, StoreError> {
-        let Backend::Sqlite(writer) = &mut self.backend;
-        writer.act(election, action, region, now).in_store(&writer.label)
+        with_backend!(&mut self.backend, writer => writer.act(election, action, region, now))
     }
 
     /// Publishes blocks as of a minute of the timeline; blocks not given keep their last release. Returns the new sequence.
@@ -142,31 +148,26 @@ impl WriterStore {
         minute: Minute,
         now: Millis,
     ) -> Result<u64, StoreError> {
-        let Backend::Sqlite(writer) = &mut self.backend;
-        writer.release(election, blocks, minute, now).in_store(&writer.label)
+        with_backend!(&mut self.backend, writer => writer.release(election, blocks, minute, now))
     }
 
     /// Every cell, region-major (`cells[region * layout.cells() + cell]`), summed over partitions. Not for the public.
     pub fn full_cells(&mut self, election: &str) -> Result<Vec<i64>, StoreError> {
-        let Backend::Sqlite(writer) = &mut self.backend;
-        writer.full_cells(election).in_store(&writer.label)
+        with_backend!(&mut self.backend, writer => writer.full_cells(election))
     }
 
     /// All that a page needs, as committed.
     pub fn snapshot(&self, election: &str) -> Result<Snapshot, StoreError> {
-        let Backend::Sqlite(writer) = &self.backend;
-        writer.snapshot(election).in_store(&writer.label)
+        with_backend!(&self.backend, writer => writer.snapshot(election))
     }
 
     /// The blocks as released now.
     pub fn demographics(&self, election: &str) -> Result<Vec<ReleaseBlock>, StoreError> {
-        let Backend::Sqlite(writer) = &self.backend;
-        writer.demographics(election).in_store(&writer.label)
+        with_backend!(&self.backend, writer => writer.demographics(election))
     }
 
     /// Writes the write-ahead log back and empties it, where no reader is in the way. For idle moments; it is bounded without.
     pub fn checkpoint(&mut self) -> Result<(), StoreError> {
-        let Backend::Sqlite(writer) = &mut self.backend;
-        writer.checkpoint().in_store(&writer.label)
+        with_backend!(&mut self.backend, writer => writer.checkpoint())
     }
 }

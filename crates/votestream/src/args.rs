@@ -438,6 +438,15 @@ pub struct Doctor {
 /// Measure.
 #[derive(Debug, Args)]
 pub struct Bench {
+    /// What to measure: this program by itself, or `kafka`, with real servers [default: this program by itself]
+    #[arg(value_enum, value_name = "WHAT")]
+    pub what: Option<BenchWhat>,
+    /// Of `kafka`: where a topic is made, kafka://host:port/NAME
+    #[arg(long, value_name = "LOG-URL")]
+    pub log: Option<String>,
+    /// Of `kafka`: a database for the results, postgres://user@host:port/db
+    #[arg(long, value_name = "STORE-URL")]
+    pub store: Option<String>,
     /// Votes that are generated, counted, recounted and loaded again
     #[arg(long, value_name = "N|all", default_value = "10000000")]
     pub votes: String,
@@ -453,6 +462,13 @@ pub struct Bench {
     /// Form of the answer
     #[arg(long, value_enum, default_value_t = BenchFormat::Table)]
     pub format: BenchFormat,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchWhat {
+    /// Kafka to PostgreSQL, beside librdkafka's raw consumer
+    Kafka,
 }
 
 /// A part of the measurement.

@@ -1,7 +1,7 @@
 //! The committing thread's loop: sealed deltas into one store transaction after another, in order. While the store cannot take them
 //! (full, busy) counting pauses and the log keeps the votes. It also publishes releases of demographics and compacts seen voters.
 
-use super::latency::Latency;
+use super::latency::{Latency, thread_cpu};
 use super::session::Session;
 use super::{Committed, CountSummary, OnCommit, Sealed, Until};
 use crate::{EngineError, Shutdown};
@@ -199,7 +199,9 @@ impl<'a> Committer<'a> {
         let mut deltas: Vec<PartitionDelta> = together.into_iter().flat_map(|s| s.deltas).collect();
         deltas.sort_by_key(|delta| delta.partition);
         fail::fail_point!("count-before-flush", |_| std::process::abort());
+        let before = thread_cpu();
         let flushed = self.flush(deltas)?;
+        summary.flush_cpu += thread_cpu().saturating_sub(before);
         fail::fail_point!("count-after-flush", |_| std::process::abort());
         if !self.lost.is_empty() {
             interrupt.raise();

@@ -4,6 +4,12 @@ use hdrhistogram::Histogram;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+/// Processor time of this thread so far.
+pub(super) fn thread_cpu() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
 /// Percentiles over a whole run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LatencySummary {

@@ -87,6 +87,8 @@ pub struct CountSummary {
     pub voters_loaded: u64,
     /// Flushes committed.
     pub flushes: u64,
+    /// Processor time that flushing took here, in this process.
+    pub flush_cpu: Duration,
     /// From a record's reading to its commit.
     pub latency: LatencySummary,
 }

@@ -1,8 +1,13 @@
 //! A stored batch to its records: checked, decompressed once into a reused buffer, walked without a copy or an allocation.
 //!
-//! Hostile bytes give an error, never a panic, and never more memory than [`super::RECORDS_BYTES_MAX`].
+//! Hostile bytes give an error, never a panic, and never more memory than [`super::RECORDS_BYTES_MAX`] ([`super::KAFKA_RECORDS_BYTES_MAX`] where asked for).
 
-use super::{BatchError, BatchHeader, HEADER_BYTES, LENGTH_KEY, MARK_KEY, SOURCE_KEY, lz4, varint};
+#[cfg(feature = "kafka")]
+use super::foreign;
+use super::{
+    BatchError, BatchHeader, HEADER_BYTES, KAFKA_RECORDS_BYTES_MAX, LENGTH_KEY, MARK_KEY, RECORDS_BYTES_MAX,
+    SOURCE_KEY, lz4, varint,
+};
 use crate::url::Codec;
 use votestream_election::{Millis, Offset, SourceId};
 
@@ -22,9 +27,10 @@ pub struct Record<'a> {
 }
 
 /// Checks and decompresses batches. Keeps its buffer.
-#[derive(Default)]
 pub struct BatchDecoder {
     buffer: Vec<u8>,
+    /// Most bytes of a batch's records.
+    bound: usize,
     #[cfg(feature = "zstd")]
     zstd: Option<Box<zstd::bulk::Decompressor<'static>>>,
 }
@@ -62,9 +68,23 @@ pub struct FirstRecord {
 }
 
 impl BatchDecoder {
-    /// A decoder with an empty buffer.
+    /// A decoder with an empty buffer, for records of at most [`RECORDS_BYTES_MAX`] a batch: what we write ourselves.
     pub fn new() -> Self {
-        Self::default()
+        Self::with_bound(RECORDS_BYTES_MAX)
+    }
+
+    /// The same for batches of a Kafka topic, which anybody may have written: [`KAFKA_RECORDS_BYTES_MAX`].
+    pub fn for_kafka() -> Self {
+        Self::with_bound(KAFKA_RECORDS_BYTES_MAX)
+    }
+
+    fn with_bound(bound: usize) -> Self {
+        Self {
+            buffer: Vec::new(),
+            bound,
+            #[cfg(feature = "zstd")]
+            zstd: None,
+        }
     }
 
     /// Checks and decompresses the batch at the front of `bytes`.
@@ -107,8 +127,18 @@ impl BatchDecoder {
     ) -> Result<&'a [u8], BatchError> {
         match header.codec_bits() {
             0 => Ok(body),
+            #[cfg(feature = "kafka")]
+            1 => {
+                let bytes = foreign::gunzip(body, &mut self.buffer, enough, self.bound)?;
+                Ok(&self.buffer[..bytes])
+            }
+            #[cfg(feature = "kafka")]
+            2 => {
+                let bytes = foreign::unsnap(body, &mut self.buffer, enough, self.bound)?;
+                Ok(&self.buffer[..bytes])
+            }
             3 => {
-                let bytes = lz4::decompress(body, &mut self.buffer, enough)?;
+                let bytes = lz4::decompress(body, &mut self.buffer, enough, self.bound)?;
                 Ok(&self.buffer[..bytes])
             }
             #[cfg(feature = "zstd")]
@@ -121,15 +151,15 @@ impl BatchDecoder {
 
     #[cfg(feature = "zstd")]
     fn decompress_zstd(&mut self, body: &[u8]) -> Result<&[u8], BatchError> {
-        use super::RECORDS_BYTES_MAX;
         /// What a frame that does not tell its size is first given.
         const GUESS_BYTES: usize = 1 << 20;
         let told = zstd::zstd_safe::get_frame_content_size(body);
         let told = told.map_err(|_| BatchError::Compressed("not a zstd frame"))?;
         let mut room = match told {
-            Some(bytes) if bytes > RECORDS_BYTES_MAX as u64 => return Err(BatchError::TooLarge),
+            Some(bytes) if bytes > self.bound as u64 => return Err(BatchError::TooLarge),
             Some(bytes) => bytes as usize,
-            None => GUESS_BYTES,
+            // Where an earlier batch needed more, so may this one.
+            None => self.buffer.len().max(GUESS_BYTES).min(self.bound),
         };
         if self.zstd.is_none() {
             let made = zstd::bulk::Decompressor::new().map_err(|_| BatchError::CodecNotBuilt(Codec::Zstd))?;
@@ -142,12 +172,18 @@ impl BatchDecoder {
             }
             match decompressor.decompress_to_buffer(body, &mut self.buffer[..room]) {
                 Ok(bytes) => return Ok(&self.buffer[..bytes]),
-                Err(_) if told.is_none() && room < RECORDS_BYTES_MAX => {
-                    room = (room * 4).min(RECORDS_BYTES_MAX);
+                Err(_) if told.is_none() && room < self.bound => {
+                    room = (room * 4).min(self.bound);
                 }
                 Err(_) => return Err(BatchError::Compressed("the zstd frame is malformed")),
             }
         }
+    }
+}
+
+impl Default for BatchDecoder {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -167,6 +203,12 @@ impl FirstRecord {
 }
 
 impl<'a> RecordBatch<'a> {
+    /// Of records that were laid out here.
+    #[cfg(feature = "kafka")]
+    pub(super) fn of(header: BatchHeader, records: &'a [u8]) -> Self {
+        Self { header, records }
+    }
+
     /// Its header.
     pub fn header(&self) -> &BatchHeader {
         &self.header

@@ -4,7 +4,7 @@
 //! without block or content checksum, since the batch's CRC covers them. Read is every frame of the specification, save dictionaries.
 //! <https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md>
 
-use super::{BatchError, RECORDS_BYTES_MAX};
+use super::BatchError;
 use lz4_flex::block::{self, CompressTable};
 
 const MAGIC: u32 = 0x184D_2204;
@@ -67,7 +67,12 @@ struct Frame {
 
 /// Decompresses a frame to the front of `buffer`, which grows as needed but not past the bound, and answers how many bytes are there.
 /// Stops early once `enough` bytes are there.
-pub(super) fn decompress(mut input: &[u8], buffer: &mut Vec<u8>, enough: usize) -> Result<usize, BatchError> {
+pub(super) fn decompress(
+    mut input: &[u8],
+    buffer: &mut Vec<u8>,
+    enough: usize,
+    bound: usize,
+) -> Result<usize, BatchError> {
     let frame = read_descriptor(&mut input)?;
     let mut done = 0;
     loop {
@@ -80,7 +85,7 @@ pub(super) fn decompress(mut input: &[u8], buffer: &mut Vec<u8>, enough: usize) 
         if frame.block_checksums && u32::from_le_bytes(take(&mut input)?) != xxh32(stored) {
             return Err(BatchError::Compressed("an lz4 block's checksum does not hold"));
         }
-        let room = frame.block_bytes.min(RECORDS_BYTES_MAX - done);
+        let room = frame.block_bytes.min(bound.saturating_sub(done));
         if buffer.len() < done + room {
             buffer.resize(done + room, 0);
         }
@@ -193,6 +198,7 @@ fn xxh32(bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::RECORDS_BYTES_MAX;
     use super::*;
     use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
     use std::io::{Read, Write};
@@ -238,10 +244,10 @@ mod tests {
                     encoder.write_all(&body).unwrap();
                     let frame = encoder.finish().unwrap();
                     let mut buffer = Vec::new();
-                    let bytes = decompress(&frame, &mut buffer, usize::MAX).unwrap();
+                    let bytes = decompress(&frame, &mut buffer, usize::MAX, RECORDS_BYTES_MAX).unwrap();
                     assert!(buffer[..bytes] == body);
                     for cut in [0, 3, 6, 10, frame.len() / 2, frame.len() - 1] {
-                        decompress(&frame[..cut], &mut buffer, usize::MAX).unwrap_err();
+                        decompress(&frame[..cut], &mut buffer, usize::MAX, RECORDS_BYTES_MAX).unwrap_err();
                     }
                 }
             }
@@ -254,7 +260,7 @@ mod tests {
         let mut frame = Vec::new();
         Compressor::new().compress(&body, &mut frame);
         let mut buffer = Vec::new();
-        assert_eq!(decompress(&frame, &mut buffer, usize::MAX), Err(BatchError::TooLarge));
+        assert_eq!(decompress(&frame, &mut buffer, usize::MAX, RECORDS_BYTES_MAX), Err(BatchError::TooLarge));
         assert!(buffer.len() <= RECORDS_BYTES_MAX);
     }
 }

@@ -17,8 +17,16 @@ mod decode;
 #[cfg(feature = "kafka")]
 mod raw;
 
+#[cfg(feature = "kafka")]
+mod block;
+
 mod lz4;
 
+#[cfg(feature = "kafka")]
+mod foreign;
+
+#[cfg(feature = "kafka")]
+pub(crate) use block::Block;
 pub use build::{BatchBuilder, SealedBatch};
 pub use decode::{BatchDecoder, FirstRecord, Record, RecordBatch, Records};
 pub use encode::{BatchEncoder, Place, Stamp};
@@ -33,6 +41,9 @@ pub const RECORDS_BYTES_MAX: usize = 16 << 20;
 /// The greatest size of a batch as stored. A codec that does not shrink the records is not used, so nothing more is needed.
 pub const BATCH_BYTES_MAX: usize = HEADER_BYTES + RECORDS_BYTES_MAX;
 
+/// The same for batches of a Kafka topic: what a producer compressed into the megabyte that brokers take by default may be far larger.
+pub const KAFKA_RECORDS_BYTES_MAX: usize = 128 << 20;
+
 /// First record's header: the partition's synced end (u64, big-endian) when the batch was written, and the writer's incarnation
 /// (i32, big-endian) once more, since the CRC does not cover the leader epoch.
 const MARK_KEY: &[u8; 17] = b"votestream.synced";
@@ -41,7 +52,7 @@ const MARK_BYTES: usize = 12;
 /// First record's header: the source (u64, big-endian) and its index (u64, big-endian) of the batch's last record.
 const SOURCE_KEY: &[u8; 17] = b"votestream.source";
 /// Any record's header: the bytes (u64, big-endian) of a line that was over the bound, of which the value is the kept start.
-const LENGTH_KEY: &[u8; 17] = b"votestream.length";
+pub(crate) const LENGTH_KEY: &[u8; 17] = b"votestream.length";
 
 /// Why bytes are no batch, or none that can be read. The place is added by whoever knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +83,9 @@ pub enum BatchError {
         offsets: i64,
     },
     /// A compression that is not read.
-    #[error("the batch's compression {0} is not known (read are none, lz4 and zstd)")]
+    #[error(
+        "the batch's compression {0} is not known (read are none, gzip, snappy, lz4 and zstd; gzip and snappy with the feature kafka)"
+    )]
     UnknownCodec(u8),
     /// A compression that this build cannot read.
     #[error("the batch is compressed with {0}, which is not in this build; use one with the feature zstd")]
@@ -80,8 +93,10 @@ pub enum BatchError {
     /// Compressed bytes that do not decompress.
     #[error("the batch's records do not decompress: {0}")]
     Compressed(&'static str),
-    /// Records over [`RECORDS_BYTES_MAX`].
-    #[error("the batch's records are over {RECORDS_BYTES_MAX} bytes")]
+    /// Records over [`RECORDS_BYTES_MAX`], or over [`KAFKA_RECORDS_BYTES_MAX`] in a Kafka topic.
+    #[error(
+        "the batch's records are over the bound of {RECORDS_BYTES_MAX} bytes ({KAFKA_RECORDS_BYTES_MAX} in a Kafka topic)"
+    )]
     TooLarge,
     /// A record whose framing does not hold.
     #[error("record {index} of the batch is malformed")]

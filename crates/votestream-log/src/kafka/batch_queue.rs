@@ -6,15 +6,19 @@
 )]
 
 use rdkafka::bindings::{
-    rd_kafka_consume_batch_queue, rd_kafka_message_destroy, rd_kafka_message_t, rd_kafka_message_timestamp,
-    rd_kafka_queue_destroy, rd_kafka_queue_get_consumer, rd_kafka_queue_t,
+    rd_kafka_consume_batch_queue, rd_kafka_header_get_last, rd_kafka_message_destroy,
+    rd_kafka_message_headers, rd_kafka_message_t, rd_kafka_message_timestamp, rd_kafka_queue_destroy,
+    rd_kafka_queue_get_consumer, rd_kafka_queue_t,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::types::RDKafkaRespErr;
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::ptr;
 use std::time::Duration;
+use votestream_election::framing::STUB_BYTES;
 
+/// The header of a stub: `batch::LENGTH_KEY`.
+const STUB_HEADER: &CStr = c"votestream.length";
 /// Messages taken with one call.
 const MESSAGES_MAX: usize = 10_000;
 
@@ -41,6 +45,8 @@ pub(crate) struct Message<'a> {
     pub(crate) key: Option<&'a [u8]>,
     /// The value.
     pub(crate) value: Option<&'a [u8]>,
+    /// The value is the start that is kept of a longer one, as a header says.
+    pub(crate) stub: bool,
 }
 
 // SAFETY: librdkafka's handles and messages may be used from any thread, by one at a time, which `&mut self` ensures.
@@ -106,7 +112,21 @@ unsafe fn view<'a>(message: *const rd_kafka_message_t) -> Message<'a> {
             timestamp: rd_kafka_message_timestamp(message, ptr::null_mut()),
             key: bytes(raw.key, raw.key_len),
             value: bytes(raw.payload, raw.len),
+            // Headers are slow to walk; only a value of a stub's length can be one.
+            stub: raw.len == STUB_BYTES && has_header(message, STUB_HEADER),
         }
+    }
+}
+
+/// # Safety
+/// As for [`view`].
+unsafe fn has_header(message: *const rd_kafka_message_t, name: &CStr) -> bool {
+    let (mut headers, mut value, mut bytes) = (ptr::null_mut(), ptr::null(), 0);
+    // SAFETY: the message is one, as the caller promises, and owns the headers that it lends; all else is written to, by librdkafka.
+    unsafe {
+        rd_kafka_message_headers(message, &raw mut headers) == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+            && rd_kafka_header_get_last(headers, name.as_ptr(), &raw mut value, &raw mut bytes)
+                == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
     }
 }
 
@@ -115,4 +135,12 @@ unsafe fn view<'a>(message: *const rd_kafka_message_t) -> Message<'a> {
 unsafe fn bytes<'a>(at: *const c_void, len: usize) -> Option<&'a [u8]> {
     // SAFETY: as the caller promises.
     (!at.is_null()).then(|| unsafe { std::slice::from_raw_parts(at.cast::<u8>(), len) })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_stub_is_told_by_the_same_header_everywhere() {
+        assert_eq!(super::STUB_HEADER.to_bytes(), crate::batch::LENGTH_KEY);
+    }
 }

@@ -298,7 +298,7 @@ impl Client {
 }
 
 /// The topic's name, as messages hold it.
-pub(super) fn topic_name(topic: &str) -> TopicName {
+pub(crate) fn topic_name(topic: &str) -> TopicName {
     TopicName(StrBytes::from_string(topic.to_owned()))
 }
 

@@ -23,6 +23,8 @@ const PASSWORD_BYTES_MAX: u64 = 4096;
 /// How brokers are connected to.
 #[derive(Debug)]
 pub(crate) struct Config {
+    /// How connections are encrypted, if they are.
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
     /// Who we are, where the brokers want to know.
     pub(crate) credentials: Option<Credentials>,
     /// Longest wait while connecting.
@@ -46,6 +48,13 @@ pub(crate) struct Credentials {
 #[derive(Clone)]
 pub(crate) struct Secret(String);
 
+#[cfg(test)]
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl Secret {
     /// The text, for the wire only.
     pub(crate) fn reveal(&self) -> &str {
@@ -66,6 +75,7 @@ impl Config {
     /// [`LogError::Credentials`]: a file or variable that is missing or no good.
     pub(crate) fn read(url: &KafkaUrl) -> Result<Arc<Self>, LogError> {
         Ok(Arc::new(Self {
+            tls: super::tls::config(&url.options)?,
             credentials: credentials(url)?,
             connect_timeout: CONNECT_TIMEOUT,
             request_timeout: REQUEST_TIMEOUT,

@@ -3,13 +3,16 @@
 //! Opening it covers TCP, TLS, the versions that both sides speak, and SASL. Which broker, and when to open another
 //! connection after a failure, is left to the callers: **after an error a connection is of no use any more; drop it.**
 
-use super::config::{CLIENT_ID, Config};
+use super::config::{CLIENT_ID, Config, Credentials};
 use super::request::Request;
-use super::shape;
-use super::stream::{Received, Stream};
+use super::sasl::{self, SaslError, ScramFirst};
+use super::stream::{IS_IT_UP, Received, Stream, StreamError};
+use super::{error, shape};
 use crate::error::LogError;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::{ApiVersionsRequest, RequestHeader, ResponseHeader};
+use kafka_protocol::messages::{
+    ApiKey, ApiVersionsRequest, RequestHeader, ResponseHeader, SaslAuthenticateRequest, SaslHandshakeRequest,
+};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -21,6 +24,15 @@ pub(crate) const FRAME_BYTES_MAX: usize = 64 << 20;
 pub(crate) const UNDER_WAY_MAX: usize = 64;
 /// Kafka's code of an answer to a version that the broker does not know.
 const UNSUPPORTED_VERSION: i16 = 35;
+/// Kafka's codes of saying who one is.
+const UNSUPPORTED_SASL_MECHANISM: i16 = 33;
+const ILLEGAL_SASL_STATE: i16 = 34;
+const SASL_AUTHENTICATION_FAILED: i16 = 58;
+/// What it may mean when the first request ends in a closed connection.
+const TRY_TLS: &str = "is it up? if its listener wants TLS, add tls=true";
+/// What it may mean when the first request after that does.
+const TRY_SASL: &str =
+    "is it up? if its listener asks who one is, add sasl=plain, sasl=scram-sha-256 or sasl=scram-sha-512";
 /// What to do where something else than a broker answers.
 pub(super) const CHECK_ADDRESS: &str = "check host and port, and whether its listener wants tls=true";
 
@@ -51,6 +63,8 @@ pub(crate) struct Connection {
     frame: Frame,
     out: BytesMut,
     timeout: Duration,
+    /// What it may mean when the broker closes the connection now.
+    hint: &'static str,
 }
 
 /// Tells an answer's request; counted up on each connection.
@@ -90,9 +104,14 @@ impl Connection {
             frame: Frame::default(),
             out: BytesMut::new(),
             timeout: config.connect_timeout,
+            hint: if config.tls.is_none() { TRY_TLS } else { IS_IT_UP },
         };
         connection.agree_on_versions()?;
+        if let Some(credentials) = &config.credentials {
+            connection.authenticate(credentials)?;
+        }
         connection.timeout = config.request_timeout;
+        connection.hint = if config.credentials.is_none() { TRY_SASL } else { IS_IT_UP };
         Ok(connection)
     }
 
@@ -115,18 +134,9 @@ impl Connection {
         let theirs = self.versions.get(&(R::KEY as i16)).copied().unwrap_or((0, -1));
         let newest = ours.1.min(theirs.1);
         if newest < ours.0.max(theirs.0) {
-            return Err(LogError::Refused {
-                place: self.place.to_string(),
-                what: format!(
-                    "it speaks {} in versions {} to {}, votestream in {} to {}",
-                    R::NAME,
-                    theirs.0,
-                    theirs.1,
-                    ours.0,
-                    ours.1
-                ),
-                next: "use Kafka 2.4 or newer, and the newest votestream",
-            });
+            let (name, (t0, t1), (o0, o1)) = (R::NAME, theirs, ours);
+            let what = format!("it speaks {name} in versions {t0} to {t1}, votestream in {o0} to {o1}");
+            return Err(self.refused(what, "use Kafka 2.4 or newer, and the newest votestream"));
         }
         Ok(newest)
     }
@@ -198,6 +208,9 @@ impl Connection {
             return Ok(None);
         }
         self.waiting.pop_front();
+        if !self.versions.is_empty() && R::KEY as i16 != ApiKey::ApiVersions as i16 {
+            self.hint = IS_IT_UP;
+        }
         let body = Bytes::from(std::mem::take(&mut self.frame).body);
         self.decode::<R>(waiting, body).map(Some)
     }
@@ -235,7 +248,7 @@ impl Connection {
         let frame = &mut self.frame;
         while frame.length_filled < frame.length.len() {
             let received = self.stream.receive(&mut frame.length[frame.length_filled..], deadline);
-            match received.map_err(|error| error.say(&self.place))? {
+            match received.map_err(|error| say(&error, &self.place, self.hint))? {
                 Received::Bytes(bytes) => frame.length_filled += bytes,
                 Received::Late => return Ok(false),
             }
@@ -250,7 +263,7 @@ impl Connection {
         }
         while frame.body_filled < frame.body.len() {
             let received = self.stream.receive(&mut frame.body[frame.body_filled..], deadline);
-            match received.map_err(|error| error.say(&self.place))? {
+            match received.map_err(|error| say(&error, &self.place, self.hint))? {
                 Received::Bytes(bytes) => frame.body_filled += bytes,
                 Received::Late => return Ok(false),
             }
@@ -294,13 +307,69 @@ impl Connection {
         if answer.error_code != 0 || answer.api_keys.is_empty() {
             return Err(LogError::NotKafka {
                 place: self.place.to_string(),
-                what: format!("it does not say what it speaks ({})", super::error::name(answer.error_code)),
+                what: format!("it does not say what it speaks ({})", error::name(answer.error_code)),
                 next: CHECK_ADDRESS,
             });
         }
         let spoken = answer.api_keys.iter().map(|api| (api.api_key, (api.min_version, api.max_version)));
         self.versions = spoken.collect();
         Ok(())
+    }
+
+    /// Says who we are.
+    fn authenticate(&mut self, credentials: &Credentials) -> Result<(), LogError> {
+        let mechanism = credentials.mechanism.kafka_name();
+        let asked = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism));
+        let answer = self.call(&asked)?;
+        match answer.error_code {
+            0 => {}
+            UNSUPPORTED_SASL_MECHANISM => {
+                let offered: Vec<_> = answer.mechanisms.iter().map(|name| name.as_str()).collect();
+                let what =
+                    format!("its listener does not take SASL {mechanism} (it takes {})", offered.join(", "));
+                return Err(self.refused(what, "choose one of them with sasl="));
+            }
+            ILLEGAL_SASL_STATE => {
+                let what = "its listener does not ask who one is".to_owned();
+                return Err(self.refused(what, "leave out sasl=, or name the port of a SASL listener"));
+            }
+            code => return Err(error::refused(&self.place, "SaslHandshake", code, None)),
+        }
+        let Some(first) =
+            ScramFirst::start(credentials).map_err(|error| self.sasl_failed(error, credentials))?
+        else {
+            return self.sasl_step(sasl::plain(credentials), credentials).map(drop);
+        };
+        let server_first = self.sasl_step(first.message().into_bytes(), credentials)?;
+        let (proof, last) =
+            first.answer(&server_first).map_err(|error| self.sasl_failed(error, credentials))?;
+        let server_final = self.sasl_step(proof.into_bytes(), credentials)?;
+        last.check(&server_final).map_err(|error| self.sasl_failed(error, credentials))
+    }
+
+    /// Sends one message of ours; answers the broker's.
+    fn sasl_step(&mut self, message: Vec<u8>, credentials: &Credentials) -> Result<Bytes, LogError> {
+        let answer = self.call(&SaslAuthenticateRequest::default().with_auth_bytes(message.into()))?;
+        match answer.error_code {
+            0 => Ok(answer.auth_bytes),
+            SASL_AUTHENTICATION_FAILED => Err(self.sasl_failed(SaslError::Refused, credentials)),
+            code => {
+                Err(error::refused(&self.place, "SaslAuthenticate", code, answer.error_message.as_deref()))
+            }
+        }
+    }
+
+    fn sasl_failed(&self, error: SaslError, credentials: &Credentials) -> LogError {
+        let (mechanism, user) = (credentials.mechanism.kafka_name(), &credentials.user);
+        let next = match error {
+            SaslError::Refused => "check the user's name and the password's file or variable",
+            _ => "make sure that this is the right server; it is not told anything more",
+        };
+        self.refused(format!("SASL {mechanism} as user \"{user}\": {error}"), next)
+    }
+
+    fn refused(&self, what: String, next: &'static str) -> LogError {
+        LogError::Refused { place: self.place.to_string(), what, next }
     }
 
     /// What a frame's first four bytes tell where they are no length.
@@ -330,6 +399,14 @@ impl Connection {
         } else {
             LogError::Garbled { place, what }
         }
+    }
+}
+
+/// A closed connection may mean that the listener wants something else of us.
+fn say(error: &StreamError, place: &str, hint: &'static str) -> LogError {
+    match error.say(place) {
+        LogError::Unreachable { place, what, .. } => LogError::Unreachable { place, what, next: hint },
+        error => error,
     }
 }
 

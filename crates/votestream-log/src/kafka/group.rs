@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use votestream_election::PartitionId;
+use votestream_election::{Offset, PartitionId};
 
 /// How often a member says that it lives; never more than a third of the session timeout.
 const HEARTBEAT: Duration = Duration::from_secs(3);
@@ -77,6 +77,13 @@ struct State {
     /// What last went wrong and may pass by itself.
     trouble: Option<String>,
     done: bool,
+}
+
+/// What a transaction of the group has committed for a partition.
+pub(crate) struct Committed {
+    pub(crate) offset: Offset,
+    /// What was sent along.
+    pub(crate) metadata: String,
 }
 
 struct Stall {
@@ -197,12 +204,12 @@ impl Group {
         self.consumer.upgrade()?.group_metadata()
     }
 
-    /// The committed offset of a partition, decided transactions only where the properties say so; `None`: none was committed.
+    /// What the group has committed for a partition, decided transactions only where the properties say so; `None`: nothing.
     pub(crate) fn committed(
         &self,
         partition: PartitionId,
         timeout: Duration,
-    ) -> Result<Option<u64>, KafkaError> {
+    ) -> Result<Option<Committed>, KafkaError> {
         let Some(consumer) = self.consumer.upgrade() else { return Err(KafkaError::Canceled) };
         let mut asked = TopicPartitionList::new();
         asked.add_partition(&self.shared.url.topic, librdkafka::partition(partition));
@@ -210,7 +217,10 @@ impl Group {
         let Some(element) = told.elements().into_iter().next() else { return Ok(None) };
         element.error()?;
         match element.offset() {
-            rdkafka::Offset::Offset(offset) => Ok(u64::try_from(offset).ok()),
+            rdkafka::Offset::Offset(offset) => {
+                let offset = Offset(u64::try_from(offset).unwrap_or(0));
+                Ok(Some(Committed { offset, metadata: element.metadata().to_owned() }))
+            }
             _ => Ok(None),
         }
     }
@@ -342,7 +352,7 @@ impl State {
                 self.missing.get_or_insert_with(Instant::now);
                 true
             }
-            _ if librdkafka::is_refusal(error) => {
+            _ if librdkafka::is_final(error) => {
                 self.fatal.get_or_insert_with(|| librdkafka::failed(url, "join a group", error));
                 self.replace(BTreeSet::new());
                 true

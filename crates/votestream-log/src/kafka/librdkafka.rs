@@ -9,7 +9,10 @@ use crate::kafka_url::KafkaUrl;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::ProducerContext;
 use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake};
@@ -93,29 +96,35 @@ pub(crate) fn sentence(error: &KafkaError) -> String {
     }
 }
 
-/// Whether the brokers refuse us, or take this for a mistake: waiting does not mend it.
-pub(crate) fn is_refusal(error: &KafkaError) -> bool {
-    let Some(code) = error.rdkafka_error_code() else { return false };
+/// Whether the brokers do not let us: waiting does not mend it.
+pub(crate) fn is_denied(error: &KafkaError) -> bool {
     matches!(
-        code,
-        Code::Authentication
-            | Code::SaslAuthenticationFailed
-            | Code::UnsupportedSASLMechanism
-            | Code::SecurityDisabled
-            | Code::GroupAuthorizationFailed
-            | Code::TopicAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
-            | Code::TransactionalIdAuthorizationFailed
-            | Code::InvalidGroupId
-            | Code::InvalidSessionTimeout
-            | Code::InvalidTransactionTimeout
-            | Code::InconsistentGroupProtocol
-            | Code::GroupMaxSizeReached
-            | Code::PolicyViolation
-            | Code::InvalidConfig
-            | Code::InvalidReplicationFactor
-            | Code::Fatal
-    ) || matches!(error, KafkaError::MessageConsumptionFatal(_))
+        error.rdkafka_error_code(),
+        Some(
+            Code::Authentication
+                | Code::SaslAuthenticationFailed
+                | Code::UnsupportedSASLMechanism
+                | Code::SecurityDisabled
+                | Code::GroupAuthorizationFailed
+                | Code::TopicAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::TransactionalIdAuthorizationFailed
+                | Code::InvalidGroupId
+                | Code::InvalidSessionTimeout
+                | Code::InvalidTransactionTimeout
+                | Code::InconsistentGroupProtocol
+                | Code::GroupMaxSizeReached
+                | Code::PolicyViolation
+                | Code::InvalidConfig
+                | Code::InvalidReplicationFactor
+        )
+    )
+}
+
+/// Whether a consumer can do no more: denied, or an error that ended it.
+pub(crate) fn is_final(error: &KafkaError) -> bool {
+    let ended = error.rdkafka_error_code() == Some(Code::Fatal);
+    ended || is_denied(error) || matches!(error, KafkaError::MessageConsumptionFatal(_))
 }
 
 /// An error of librdkafka's, as ours, with what a person may do about it.
@@ -148,7 +157,7 @@ pub(crate) fn failed(url: &KafkaUrl, doing: &'static str, error: &KafkaError) ->
             name: format!("{code:?}"),
             detail: format!(": {}", sentence(error)),
             next: "check that the brokers run and that their advertised.listeners can be reached from here",
-            transient: !is_refusal(error),
+            transient: !is_final(error),
         },
     }
 }
@@ -239,3 +248,11 @@ impl ClientContext for Quiet {
         tracing::debug!(client = self.0, what = %sentence(&error), reason, "the Kafka client reports trouble");
     }
 }
+
+impl ProducerContext for Quiet {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}
+
+impl ConsumerContext for Quiet {}

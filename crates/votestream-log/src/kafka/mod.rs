@@ -16,6 +16,10 @@ pub(crate) mod backoff;
 
 pub(crate) mod config;
 
+mod tls;
+
+mod sasl;
+
 mod stream;
 
 pub(crate) mod connection;
@@ -36,8 +40,16 @@ pub mod raw;
 
 pub mod group;
 
-pub(crate) mod fetch;
 pub mod publish;
+
+pub mod route;
+
+pub(crate) mod fetch;
+
+pub(crate) mod by_librdkafka;
+
+#[cfg(test)]
+mod hostile_tests;
 
 /// A broker's number in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

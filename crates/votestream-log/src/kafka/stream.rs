@@ -1,7 +1,9 @@
 //! Bytes to and from a broker: a TCP connection, with TLS around it where asked for, every step with a deadline.
 
 use super::config::Config;
+use super::tls;
 use crate::error::LogError;
+use rustls::ClientConnection;
 use socket2::{SockRef, TcpKeepalive};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -19,6 +21,14 @@ pub(super) const IS_IT_UP: &str = "is it up, and are host and port right?";
 pub(super) enum Stream {
     /// As they are.
     Plain(TcpStream),
+    /// Encrypted.
+    Tls(Box<Tls>),
+}
+
+/// An encrypted connection.
+pub(super) struct Tls {
+    session: ClientConnection,
+    socket: TcpStream,
 }
 
 /// What came.
@@ -39,6 +49,8 @@ pub(super) enum StreamError {
     Stuck,
     /// The system says so.
     Io(io::Error),
+    /// TLS does not hold.
+    Tls(rustls::Error),
 }
 
 impl StreamError {
@@ -48,6 +60,7 @@ impl StreamError {
             Self::Closed => "it closed the connection".to_owned(),
             Self::Stuck => "it takes no bytes any more".to_owned(),
             Self::Io(error) => error.to_string(),
+            Self::Tls(error) => return tls::say(place, error),
         };
         unreachable(place, what)
     }
@@ -59,24 +72,86 @@ pub(super) fn unreachable(place: &str, what: String) -> LogError {
 }
 
 impl Stream {
-    /// Connects to `place` within [`Config::connect_timeout`].
+    /// Connects to `place` and, where `config` says so, shakes hands, within [`Config::connect_timeout`] each.
     pub(super) fn open(place: &str, config: &Arc<Config>) -> Result<Self, LogError> {
-        let deadline = Instant::now() + config.connect_timeout;
-        let socket = connect(place, deadline)?;
-        Ok(Self::Plain(socket))
+        let socket = connect(place, Instant::now() + config.connect_timeout)?;
+        let Some(tls_config) = &config.tls else { return Ok(Self::Plain(socket)) };
+        let session = ClientConnection::new(Arc::clone(tls_config), tls::server_name(place)?);
+        let session = session.map_err(|error| tls::say(place, &error))?;
+        let mut stream = Tls { session, socket };
+        match stream.shake_hands(Instant::now() + config.connect_timeout) {
+            Ok(Received::Bytes(_)) => Ok(Self::Tls(Box::new(stream))),
+            Ok(Received::Late) => Err(tls::late(place)),
+            Err(StreamError::Closed | StreamError::Io(_)) => Err(tls::closed(place)),
+            Err(error) => Err(error.say(place)),
+        }
     }
 
     /// Sends all of `bytes`.
-    pub(super) fn send(&mut self, mut bytes: &[u8], deadline: Instant) -> Result<(), StreamError> {
+    pub(super) fn send(&mut self, bytes: &[u8], deadline: Instant) -> Result<(), StreamError> {
+        match self {
+            Self::Plain(socket) => send_all(socket, bytes, deadline),
+            Self::Tls(stream) => stream.send(bytes, deadline),
+        }
+    }
+
+    /// Receives at least one byte of `into`, which is not empty.
+    pub(super) fn receive(&mut self, into: &mut [u8], deadline: Instant) -> Result<Received, StreamError> {
+        match self {
+            Self::Plain(socket) => receive_some(socket, into, deadline),
+            Self::Tls(stream) => stream.receive(into, deadline),
+        }
+    }
+}
+
+impl Tls {
+    fn shake_hands(&mut self, deadline: Instant) -> Result<Received, StreamError> {
+        while self.session.is_handshaking() {
+            self.flush(deadline)?;
+            if self.session.is_handshaking() && self.pull(deadline)? == Received::Late {
+                return Ok(Received::Late);
+            }
+        }
+        self.flush(deadline)?;
+        Ok(Received::Bytes(0))
+    }
+
+    fn send(&mut self, mut bytes: &[u8], deadline: Instant) -> Result<(), StreamError> {
         while !bytes.is_empty() {
-            let left = left(deadline).ok_or(StreamError::Stuck)?;
-            self.socket().set_write_timeout(Some(left)).map_err(StreamError::Io)?;
-            let written = match self {
-                Self::Plain(socket) => socket.write(bytes),
-            };
-            match written {
+            let taken = self.session.writer().write(bytes).map_err(StreamError::Io)?;
+            bytes = bytes.get(taken..).unwrap_or_default();
+            self.flush(deadline)?;
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, into: &mut [u8], deadline: Instant) -> Result<Received, StreamError> {
+        loop {
+            match self.session.reader().read(into) {
                 Ok(0) => return Err(StreamError::Closed),
-                Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+                Ok(bytes) => return Ok(Received::Bytes(bytes)),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Err(StreamError::Closed);
+                }
+                Err(error) if is_wait(&error) => {}
+                Err(error) => return Err(StreamError::Io(error)),
+            }
+            // A key update is answered before more is read.
+            self.flush(deadline)?;
+            if self.pull(deadline)? == Received::Late {
+                return Ok(Received::Late);
+            }
+        }
+    }
+
+    /// Sends what the session has to send.
+    fn flush(&mut self, deadline: Instant) -> Result<(), StreamError> {
+        while self.session.wants_write() {
+            let left = left(deadline).ok_or(StreamError::Stuck)?;
+            self.socket.set_write_timeout(Some(left)).map_err(StreamError::Io)?;
+            match self.session.write_tls(&mut self.socket) {
+                Ok(0) => return Err(StreamError::Closed),
+                Ok(_) => {}
                 Err(error) if is_wait(&error) => {}
                 Err(error) => return Err(StreamError::Io(error)),
             }
@@ -84,26 +159,54 @@ impl Stream {
         Ok(())
     }
 
-    /// Receives at least one byte of `into`, which is not empty.
-    pub(super) fn receive(&mut self, into: &mut [u8], deadline: Instant) -> Result<Received, StreamError> {
+    /// Takes bytes from the socket into the session.
+    fn pull(&mut self, deadline: Instant) -> Result<Received, StreamError> {
         loop {
             let Some(left) = left(deadline) else { return Ok(Received::Late) };
-            self.socket().set_read_timeout(Some(left)).map_err(StreamError::Io)?;
-            let read = match self {
-                Self::Plain(socket) => socket.read(into),
-            };
-            match read {
-                Ok(0) => return Err(StreamError::Closed),
-                Ok(bytes) => return Ok(Received::Bytes(bytes)),
+            self.socket.set_read_timeout(Some(left)).map_err(StreamError::Io)?;
+            match self.session.read_tls(&mut self.socket) {
+                Ok(bytes) => {
+                    let state = self.session.process_new_packets();
+                    if let Err(error) = state {
+                        // The other side is told why, if it still listens.
+                        drop(self.flush(deadline));
+                        return Err(StreamError::Tls(error));
+                    }
+                    if bytes == 0 && self.session.is_handshaking() {
+                        return Err(StreamError::Closed);
+                    }
+                    return Ok(Received::Bytes(bytes));
+                }
                 Err(error) if is_wait(&error) => {}
                 Err(error) => return Err(StreamError::Io(error)),
             }
         }
     }
+}
 
-    fn socket(&self) -> &TcpStream {
-        match self {
-            Self::Plain(socket) => socket,
+fn send_all(socket: &mut TcpStream, mut bytes: &[u8], deadline: Instant) -> Result<(), StreamError> {
+    while !bytes.is_empty() {
+        let left = left(deadline).ok_or(StreamError::Stuck)?;
+        socket.set_write_timeout(Some(left)).map_err(StreamError::Io)?;
+        match socket.write(bytes) {
+            Ok(0) => return Err(StreamError::Closed),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(error) if is_wait(&error) => {}
+            Err(error) => return Err(StreamError::Io(error)),
+        }
+    }
+    Ok(())
+}
+
+fn receive_some(socket: &mut TcpStream, into: &mut [u8], deadline: Instant) -> Result<Received, StreamError> {
+    loop {
+        let Some(left) = left(deadline) else { return Ok(Received::Late) };
+        socket.set_read_timeout(Some(left)).map_err(StreamError::Io)?;
+        match socket.read(into) {
+            Ok(0) => return Err(StreamError::Closed),
+            Ok(bytes) => return Ok(Received::Bytes(bytes)),
+            Err(error) if is_wait(&error) => {}
+            Err(error) => return Err(StreamError::Io(error)),
         }
     }
 }

@@ -17,7 +17,11 @@ pub use partition::{Batch, PartitionReader, Records};
 
 use crate::error::LogError;
 #[cfg(feature = "kafka")]
+use crate::kafka::by_librdkafka::RdLog;
+#[cfg(feature = "kafka")]
 use crate::kafka::fetch::KafkaLog;
+#[cfg(feature = "kafka")]
+use crate::kafka_url::ReaderKind;
 use crate::url::{DirLogUrl, LogUrl};
 use crate::watch::LogWatch;
 use dir_log::DirLog;
@@ -35,6 +39,8 @@ enum Inner {
     Dir(DirLog),
     #[cfg(feature = "kafka")]
     Kafka(KafkaLog),
+    #[cfg(feature = "kafka")]
+    Librdkafka(RdLog),
 }
 
 impl LogReader {
@@ -55,7 +61,13 @@ impl LogReader {
         match url {
             LogUrl::Dir(url) => Self::open(url, None),
             #[cfg(feature = "kafka")]
-            LogUrl::Kafka(url) => Ok(Self { inner: Inner::Kafka(KafkaLog::open(url)?) }),
+            LogUrl::Kafka(url) => {
+                let inner = match url.options.reader {
+                    ReaderKind::Native => Inner::Kafka(KafkaLog::open(url)?),
+                    ReaderKind::Librdkafka => Inner::Librdkafka(RdLog::open(url)?),
+                };
+                Ok(Self { inner })
+            }
             #[cfg(not(feature = "kafka"))]
             LogUrl::Kafka(_) => Err(LogError::NotBuilt {
                 what: "a kafka:// log",
@@ -69,7 +81,7 @@ impl LogReader {
         match &self.inner {
             Inner::Dir(_) => "dir",
             #[cfg(feature = "kafka")]
-            Inner::Kafka(_) => "kafka",
+            Inner::Kafka(_) | Inner::Librdkafka(_) => "kafka",
         }
     }
 
@@ -79,6 +91,8 @@ impl LogReader {
             Inner::Dir(log) => log.log_id(),
             #[cfg(feature = "kafka")]
             Inner::Kafka(log) => log.log_id(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.log().log_id(),
         }
     }
 
@@ -88,6 +102,8 @@ impl LogReader {
             Inner::Dir(log) => log.partitions(),
             #[cfg(feature = "kafka")]
             Inner::Kafka(log) => log.partitions(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.log().partitions(),
         }
     }
 
@@ -100,6 +116,8 @@ impl LogReader {
             Inner::Dir(log) => log.start_offsets(),
             #[cfg(feature = "kafka")]
             Inner::Kafka(log) => log.start_offsets(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.log().start_offsets(),
         }
     }
 
@@ -113,6 +131,8 @@ impl LogReader {
             Inner::Dir(log) => log.end_offsets(),
             #[cfg(feature = "kafka")]
             Inner::Kafka(log) => Ok(log.end_offsets()),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => Ok(log.end_offsets()),
         }
     }
 
@@ -125,6 +145,8 @@ impl LogReader {
             Inner::Dir(log) => log.end_offsets(),
             #[cfg(feature = "kafka")]
             Inner::Kafka(log) => log.refresh_ends(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.log().refresh_ends(),
         }
     }
 
@@ -137,6 +159,8 @@ impl LogReader {
             Inner::Dir(log) => log.end_offsets(),
             #[cfg(feature = "kafka")]
             Inner::Kafka(log) => log.high_watermarks(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.log().high_watermarks(),
         }
     }
 
@@ -150,6 +174,8 @@ impl LogReader {
             Inner::Dir(log) => log.wait_past(past, timeout),
             #[cfg(feature = "kafka")]
             Inner::Kafka(log) => Ok(log.wait_past(past, timeout)),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => Ok(log.wait_past(past, timeout)),
         }
     }
 
@@ -163,6 +189,8 @@ impl LogReader {
             Inner::Dir(log) => log.partition(partition, from).map(PartitionReader::dir),
             #[cfg(feature = "kafka")]
             Inner::Kafka(log) => Ok(PartitionReader::kafka(log.partition(partition, from))),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => Ok(PartitionReader::librdkafka(log.partition(partition, from))),
         }
     }
 
@@ -186,6 +214,8 @@ impl LogReader {
             Inner::Dir(log) => log.epoch_ending_at(partition, next),
             #[cfg(feature = "kafka")]
             Inner::Kafka(log) => log.epoch_ending_at(partition, next, counted_in),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.log().epoch_ending_at(partition, next, counted_in),
         }
     }
 
@@ -195,6 +225,8 @@ impl LogReader {
             Inner::Dir(_) => None,
             #[cfg(feature = "kafka")]
             Inner::Kafka(log) => log.trouble(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.trouble(),
         }
     }
 
@@ -207,6 +239,8 @@ impl LogReader {
             Inner::Dir(_) => Ok(false),
             #[cfg(feature = "kafka")]
             Inner::Kafka(log) => log.cleanup_compacts(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(log) => log.log().cleanup_compacts(),
         }
     }
 

@@ -4,6 +4,8 @@ use super::dir::DirPartition;
 use crate::batch::{self, BatchError, HEADER_BYTES, Record, RecordBatch};
 use crate::error::LogError;
 #[cfg(feature = "kafka")]
+use crate::kafka::by_librdkafka::RdPartition;
+#[cfg(feature = "kafka")]
 use crate::kafka::fetch::KafkaPartition;
 use std::path::Path;
 use votestream_election::framing::{RECORD_BYTES_MAX, STUB_BYTES};
@@ -19,7 +21,9 @@ pub struct PartitionReader {
 enum Inner {
     Dir(DirPartition),
     #[cfg(feature = "kafka")]
-    Kafka(Box<KafkaPartition>),
+    Kafka(KafkaPartition),
+    #[cfg(feature = "kafka")]
+    Librdkafka(Box<RdPartition>),
 }
 
 /// One batch: CRC checked, decompressed.
@@ -36,7 +40,6 @@ pub struct Batch<'a> {
 pub struct Records<'a> {
     inner: batch::Records<'a>,
     from: Offset,
-    base: Offset,
     place: Place<'a>,
 }
 
@@ -51,6 +54,7 @@ pub(crate) enum Place<'a> {
     Topic {
         topic: &'a str,
         partition: PartitionId,
+        base: Offset,
     },
 }
 
@@ -61,7 +65,12 @@ impl PartitionReader {
 
     #[cfg(feature = "kafka")]
     pub(super) fn kafka(partition: KafkaPartition) -> Self {
-        Self { inner: Inner::Kafka(Box::new(partition)) }
+        Self { inner: Inner::Kafka(partition) }
+    }
+
+    #[cfg(feature = "kafka")]
+    pub(super) fn librdkafka(partition: RdPartition) -> Self {
+        Self { inner: Inner::Librdkafka(Box::new(partition)) }
     }
 
     /// The next batch; `None` when nothing beyond is there yet: nothing synced (directory), nothing fetched below the last stable
@@ -74,6 +83,23 @@ impl PartitionReader {
             Inner::Dir(partition) => partition.next_batch(),
             #[cfg(feature = "kafka")]
             Inner::Kafka(partition) => partition.next_batch(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => partition.next_batch(),
+        }
+    }
+
+    /// Passes over what was fetched from a topic without looking into it, to measure fetching alone. Says whether there was any.
+    ///
+    /// # Errors
+    /// As [`PartitionReader::next_batch`].
+    #[doc(hidden)]
+    pub fn pass_fetched(&mut self) -> Result<bool, LogError> {
+        match &mut self.inner {
+            Inner::Dir(_) => Ok(false),
+            #[cfg(feature = "kafka")]
+            Inner::Kafka(partition) => partition.pass_fetched(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => Ok(partition.next_batch()?.is_some()),
         }
     }
 
@@ -83,6 +109,8 @@ impl PartitionReader {
             Inner::Dir(partition) => partition.position(),
             #[cfg(feature = "kafka")]
             Inner::Kafka(partition) => partition.position(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => partition.position(),
         }
     }
 
@@ -92,6 +120,8 @@ impl PartitionReader {
             Inner::Dir(partition) => partition.partition(),
             #[cfg(feature = "kafka")]
             Inner::Kafka(partition) => partition.partition(),
+            #[cfg(feature = "kafka")]
+            Inner::Librdkafka(partition) => partition.partition(),
         }
     }
 }
@@ -128,7 +158,7 @@ impl<'a> Batch<'a> {
 
     /// Its records from the reader's start on. Those of a skipped batch are no votes.
     pub fn records(&self) -> Records<'a> {
-        Records { inner: self.inner.records(), from: self.from, base: self.base_offset(), place: self.place }
+        Records { inner: self.inner.records(), from: self.from, place: self.place }
     }
 }
 
@@ -143,10 +173,10 @@ impl Records<'_> {
                 LogError::corrupt(file, position, at)
             }
             #[cfg(feature = "kafka")]
-            Place::Topic { topic, partition } => LogError::CorruptTopic {
+            Place::Topic { topic, partition, base } => LogError::CorruptTopic {
                 topic: topic.to_owned(),
                 partition,
-                offset: self.base,
+                offset: base,
                 what: format!("{error} (the offset is the batch's)"),
             },
         }

@@ -1,10 +1,15 @@
 //! Consumer groups on a real broker: every partition has one owner, whoever joins, leaves, stops or dies.
 
-mod support;
+#[path = "../kafka_common/mod.rs"]
+mod kafka_common;
 
+mod member;
+
+use kafka_common::{Broker, PATIENCE, broker, eventually, topic, unique};
+use member::Member;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use support::{Broker, Member, broker, eventually, topic, unique};
+
 use votestream_election::PartitionId;
 use votestream_log::{Group, KafkaUrl, LogError};
 
@@ -38,7 +43,7 @@ fn await_cover(what: &str, groups: &[&Group], partitions: u32) -> Vec<BTreeSet<u
 /// Not a test: what the processes of [`Member`] run. Run with the others it has nothing to do.
 #[test]
 fn member_process() {
-    support::member();
+    member::member();
 }
 
 #[test]
@@ -46,7 +51,7 @@ fn members_share_all_partitions_keep_what_they_can_and_hand_over_when_they_leave
     let url = topic(&broker(), "share", 6, SESSION_MS);
     let id = unique("votestream-share");
     let first = Group::join(&url, &id).unwrap();
-    let change = first.wait_change(0, support::PATIENCE).unwrap();
+    let change = first.wait_change(0, PATIENCE).unwrap();
     assert_eq!(ids(&change.partitions), (0..6).collect(), "one member has all");
 
     let second = Group::join(&url, &id).unwrap();
@@ -165,7 +170,7 @@ fn a_restarted_broker_finds_its_group_again() {
 fn a_topic_that_is_not_there_and_a_broker_that_is_not_are_told_apart() {
     let missing = KafkaUrl::new([broker()], unique("nowhere"));
     let group = Group::join(&missing, &unique("votestream-nowhere")).unwrap();
-    let error = group.wait_change(0, support::PATIENCE).unwrap_err();
+    let error = group.wait_change(0, PATIENCE).unwrap_err();
     assert!(matches!(error, LogError::NoSuchTopic { .. }), "{error}");
 
     let away = KafkaUrl::new(["127.0.0.1:1"], "votes");

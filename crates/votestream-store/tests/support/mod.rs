@@ -1,7 +1,12 @@
 //! What the store's tests share: a small worker that seals deltas as the counting fold does, without records and JSON.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use tempfile::TempDir;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+pub mod proxy;
+pub mod scenarios;
+
+use std::any::Any;
 use votestream_election::delta::{Counts, Engine, Fence, PartitionDelta, PartitionState, Pin, TimelineRow};
 use votestream_election::ledger::{LedgerHasher, LedgerVote};
 use votestream_election::partitioner::PartitionerSet;
@@ -15,10 +20,10 @@ use votestream_store::{StoreUrl, WriterStore};
 /// A wall clock for calls that want one.
 pub const NOW: Millis = Millis(1_730_000_000_000);
 
-/// A place for one store, gone with it.
+/// A place for one store, gone with what is kept.
 pub struct Site {
-    pub dir: TempDir,
     pub url: StoreUrl,
+    pub keep: Box<dyn Any + Send + Sync>,
 }
 
 pub fn election() -> Election {

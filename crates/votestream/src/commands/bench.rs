@@ -3,6 +3,9 @@
 
 mod clock;
 
+#[cfg(feature = "kafka")]
+mod kafka;
+
 mod room;
 
 mod report;
@@ -36,6 +39,9 @@ use votestream_sim::{SimOptions, Simulation, Votes};
 
 /// Runs the command.
 pub fn run(args: &Bench) -> Result<Outcome> {
+    if args.what.is_some() {
+        return kafka(args);
+    }
     let simulation = simulation(args.votes.parse()?)?;
     let shutdown = signals::listen()?;
     // Gone with everything in it when this function ends, however it ends.
@@ -64,6 +70,16 @@ pub fn run(args: &Bench) -> Result<Outcome> {
     };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(Outcome::Done)
+}
+
+#[cfg(feature = "kafka")]
+fn kafka(args: &Bench) -> Result<Outcome> {
+    kafka::run(args)
+}
+
+#[cfg(not(feature = "kafka"))]
+fn kafka(_: &Bench) -> Result<Outcome> {
+    bail!("this small build has no Kafka; build the whole one with `make build`")
 }
 
 /// The election night that is measured: the default preset, the default seed, in the night's order.

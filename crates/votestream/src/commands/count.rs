@@ -4,6 +4,8 @@
 mod members;
 #[cfg(feature = "kafka")]
 mod publish;
+#[cfg(feature = "kafka")]
+mod route;
 
 use crate::args::Count;
 use crate::commands::{now, random, threads};
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use votestream_election::Election;
 use votestream_election::fold::Misrouted;
 use votestream_election::protocol::FlushPolicy;
+use votestream_engine::Shutdown;
 use votestream_engine::count::{
     Assignment, Committed, CountOptions, CountSummary, Everything, OnCommit, run as run_count,
 };
@@ -33,19 +36,23 @@ pub fn run(args: &Count) -> Result<Outcome> {
     }
     // A definition that cannot be read, or a log that is not there, is found before a store is made.
     contest::defined(&args.election)?;
-    let log = LogReader::open_url(&log_url)?;
-    // Opening it for writing also mends what a kill left half done; only then is it read.
-    let mut store = WriterStore::open(&store_url)?;
-    let election = contest::counted(&args.election, &store.reader()?)?;
-    let shutdown = signals::listen()?;
+    let threads = threads(args.threads);
     let misrouted = if args.misrouted.is_some() { Misrouted::Reject } else { Misrouted::Stop };
     let options = CountOptions {
         until_end: args.until_end,
         from_log_start: args.from_log_start,
         misrouted,
-        ..options(threads(args.threads).min(log.partitions() as usize))
+        ..options(threads)
     };
-    let assignment = assignment(&log_url, &log, (&store_url, &mut store), &election, &options)?;
+    let counted_url = if args.route { copied(&log_url, &options)? } else { log_url.clone() };
+    let log = LogReader::open_url(&counted_url)?;
+    // Opening it for writing also mends what a kill left half done; only then is it read.
+    let mut store = WriterStore::open(&store_url)?;
+    let election = contest::counted(&args.election, &store.reader()?)?;
+    let options = CountOptions { threads: threads.min(log.partitions() as usize), ..options };
+    let shutdown = signals::listen()?;
+    let routing = Route::start(args.route, &log_url, (&election, &log, &mut store), &options, &shutdown)?;
+    let assignment = assignment(&counted_url, &log, (&store_url, &mut store), &election, &options)?;
     let bar = progress::line();
     let line = bar.clone();
     let publishing = Publish::start(args.publish.as_deref(), &store, &election)?;
@@ -60,12 +67,78 @@ pub fn run(args: &Count) -> Result<Outcome> {
             progress::grouped(health.backlog)
         ));
     });
-    let summary =
-        run_count(&election, &log, &mut store, &options, (assignment.as_ref(), &shutdown), &on_commit)?;
+    let counted =
+        run_count(&election, &log, &mut store, &options, (assignment.as_ref(), &shutdown), &on_commit);
     bar.finish_and_clear();
+    // Where routing failed, that is what ended the count.
+    routing.finish()?;
+    let summary = counted?;
     publishing.finish()?;
     report(&summary);
     Ok(Outcome::Done)
+}
+
+/// The routed copy of a topic.
+#[cfg(feature = "kafka")]
+fn copied(url: &LogUrl, options: &CountOptions) -> Result<LogUrl> {
+    match url {
+        LogUrl::Kafka(url) => Ok(LogUrl::Kafka(route::copy(url, options)?)),
+        LogUrl::Dir(_) => Ok(url.clone()),
+    }
+}
+
+#[cfg(not(feature = "kafka"))]
+#[expect(clippy::unnecessary_wraps, reason = "the full build may fail to make a topic")]
+fn copied(url: &LogUrl, _: &CountOptions) -> Result<LogUrl> {
+    // Opening it says how to get a build that can.
+    Ok(url.clone())
+}
+
+/// Routing, where it was asked for.
+struct Route {
+    #[cfg(feature = "kafka")]
+    routing: Option<route::Routing>,
+}
+
+#[cfg(feature = "kafka")]
+impl Route {
+    fn start(
+        asked: bool,
+        source: &LogUrl,
+        (election, log, store): (&Election, &LogReader, &mut WriterStore),
+        options: &CountOptions,
+        shutdown: &Shutdown,
+    ) -> Result<Self> {
+        let (true, LogUrl::Kafka(source)) = (asked, source) else { return Ok(Self { routing: None }) };
+        route::pin_to_copy(election, log, store, options)?;
+        let routing = route::Routing::start(source, election, options, shutdown)?;
+        // What was routed just now is to be counted.
+        log.refresh_ends()?;
+        Ok(Self { routing })
+    }
+
+    fn finish(self) -> Result<()> {
+        self.routing.map_or(Ok(()), route::Routing::finish)
+    }
+}
+
+#[cfg(not(feature = "kafka"))]
+impl Route {
+    #[expect(clippy::unnecessary_wraps, reason = "the full build may fail to route")]
+    fn start(
+        _: bool,
+        _: &LogUrl,
+        _: (&Election, &LogReader, &mut WriterStore),
+        _: &CountOptions,
+        _: &Shutdown,
+    ) -> Result<Self> {
+        Ok(Self {})
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the full build may fail to route")]
+    fn finish(self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Publishing, where it was asked for.

@@ -2,7 +2,8 @@
 
 use super::Shared;
 use super::aborted::AbortedTransaction;
-use super::state::{Answer, Ask, Check, Outcome, POLL, Plan};
+use super::plan::{Ask, Check, POLL, Plan};
+use super::state::{Answer, Outcome};
 use crate::error::LogError;
 use crate::kafka::NodeId;
 use crate::kafka::backoff::Backoff;

@@ -53,6 +53,8 @@ pub(super) struct Feed {
     pub(super) asked: u64,
     /// What is asked for at once.
     pub(super) bytes: usize,
+    /// The first offset of what was taken last.
+    taken: Offset,
     taken_epoch: i32,
     taken_at: Option<Instant>,
 }
@@ -71,6 +73,7 @@ impl Feed {
             turn: 0,
             asked: 0,
             bytes: PARTITION_BYTES,
+            taken: from,
             taken_epoch: -1,
             taken_at: None,
         }
@@ -90,8 +93,13 @@ impl Feed {
             return self.failed.clone().map_or(Ok(None), Err);
         };
         self.queued -= chunk.bytes.len();
-        self.taken_epoch = chunk.epoch;
+        (self.taken, self.taken_epoch) = (chunk.start, chunk.epoch);
         Ok(Some(chunk))
+    }
+
+    /// Whether the records at `place` are here: in the queue, or in what was taken last.
+    pub(super) fn holds(&self, place: Offset) -> bool {
+        (self.taken..self.position).contains(&place)
     }
 
     /// Whether somebody took something, or looked for it, just now.

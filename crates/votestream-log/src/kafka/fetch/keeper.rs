@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Metadata older than this are read anew though nothing seems to have changed: a topic may have been given more partitions.
-const METADATA_AGE_MAX: Duration = Duration::from_mins(1);
+const METADATA_AGE_MAX: Duration = Duration::from_secs(30);
 
 /// Refreshes `client` when it is needed, until the log is closed; starts a thread for each broker that is read from.
 pub(super) fn run(shared: &Arc<Shared>, mut client: Client) {

@@ -16,11 +16,18 @@ mod feed;
 
 mod state;
 
+mod plan;
+
+mod news;
+
 mod broker;
 
 mod keeper;
 
 mod partition;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use partition::KafkaPartition;
 
@@ -34,7 +41,8 @@ use crate::kafka::offsets::OffsetSpec;
 use crate::kafka_url::KafkaUrl;
 use feed::Chunk;
 use kafka_protocol::messages::TopicName;
-use state::{Ask, FeedId, Plan, State, log_named};
+use plan::{Ask, Plan};
+use state::{FeedId, State, log_named};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -258,12 +266,8 @@ impl Shared {
 
     /// What a reader reads next.
     fn take(&self, feed: FeedId) -> Result<Option<Chunk>, LogError> {
-        let mut state = self.lock();
-        let Some(feed) = state.feeds.get_mut(&feed) else { return Ok(None) };
-        let taken = feed.take(Instant::now());
-        let room = !feed.busy;
-        drop(state);
-        if room && matches!(taken, Ok(Some(_))) {
+        let (taken, room) = self.lock().take(feed, Instant::now());
+        if room {
             self.work.notify_all();
         }
         taken

@@ -41,7 +41,7 @@ impl KafkaPartition {
             chunk: None,
             at: 0,
             aborted: Aborted::default(),
-            decoder: BatchDecoder::new(),
+            decoder: BatchDecoder::for_kafka(),
             given: 0,
         }
     }
@@ -61,8 +61,17 @@ impl KafkaPartition {
             self.aborted.marker(&header, batch.records().next().and_then(Result::ok));
         }
         (self.position, self.given) = (header.next_offset(), header.bytes);
-        let place = Place::Topic { topic, partition: self.partition };
+        let place = Place::Topic { topic, partition: self.partition, base: header.base_offset };
         Ok(Some(Batch::new(batch, self.from, aborted, place)))
+    }
+
+    /// Takes what was fetched without looking into it.
+    pub(crate) fn pass_fetched(&mut self) -> Result<bool, LogError> {
+        self.given = 0;
+        self.chunk = self.log.shared.take(self.feed)?;
+        let Some(chunk) = &self.chunk else { return Ok(false) };
+        (self.position, self.at) = (chunk.next, chunk.bytes.len());
+        Ok(true)
     }
 
     /// The offset of the next record.

@@ -4,6 +4,7 @@
 
 use super::aborted::AbortedTransaction;
 use super::feed::{Chunk, Feed};
+use super::plan::{Ask, Check, QUEUE_BYTES_MAX, WAITING_BYTES_MAX};
 use super::walk::walk;
 use crate::batch::BatchError;
 use crate::error::LogError;
@@ -15,19 +16,9 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use votestream_election::{Offset, PartitionId};
 
-/// Fetched bytes that may wait for one reader.
-pub(super) const QUEUE_BYTES_MAX: usize = 16 << 20;
-/// Fetched bytes that may wait in all, beyond which only readers with nothing to read are fetched for.
-pub(super) const WAITING_BYTES_MAX: usize = 256 << 20;
-/// The longest that a broker may wait for news before it answers.
-pub(super) const POLL: Duration = Duration::from_millis(100);
-/// The same while another reader of a partition waits for its turn.
-const POLL_SHARED: Duration = Duration::from_millis(20);
-/// The same while a reader that could not be fetched for, since its queue was full, is about to have room.
-const POLL_FULL: Duration = Duration::from_millis(5);
 /// Kafka's code of an offset that a partition does not have.
 const OFFSET_OUT_OF_RANGE: i16 = 1;
 /// Kafka's code of a damaged batch.
@@ -39,7 +30,7 @@ pub(super) type FeedId = u64;
 /// One topic being fetched.
 #[derive(Debug)]
 pub(super) struct State {
-    topic: String,
+    pub(super) topic: String,
     pub(super) stopped: bool,
     pub(super) parts: Vec<Part>,
     pub(super) feeds: BTreeMap<FeedId, Feed>,
@@ -48,10 +39,10 @@ pub(super) struct State {
     pub(super) refresh: bool,
     /// The topic is not what it was, or is refused to us.
     fatal: Option<LogError>,
-    metadata_trouble: Option<String>,
-    node_trouble: BTreeMap<NodeId, String>,
+    pub(super) metadata_trouble: Option<String>,
+    pub(super) node_trouble: BTreeMap<NodeId, String>,
     next_feed: FeedId,
-    clock: u64,
+    pub(super) clock: u64,
     /// Bytes of answers that are still held.
     held: Arc<AtomicUsize>,
 }
@@ -63,45 +54,13 @@ pub(super) struct Part {
     /// The greatest epoch of a leader that was heard of.
     epoch: i32,
     /// Its leader answered that it is not the leader (any more); who is comes with the metadata.
-    stale: bool,
+    pub(super) stale: bool,
     pub(super) stable: Offset,
     /// The last stable offset that a waiting reader was woken for.
-    told: Offset,
-    not_before: Option<Instant>,
+    pub(super) told: Offset,
+    pub(super) not_before: Option<Instant>,
     backoff: Backoff,
-    trouble: Option<String>,
-}
-
-/// What a fetch thread does next.
-#[derive(Debug)]
-pub(super) struct Plan {
-    /// Readers to be fetched for, in the order in which the broker fills its answer; at most one a partition.
-    pub(super) asks: Vec<Ask>,
-    /// Readers whose place must be checked against the leader's epochs before they are fetched for.
-    pub(super) checks: Vec<Check>,
-    /// How long the broker may wait for news.
-    pub(super) wait: Duration,
-    /// When there may be more to do, where that is a matter of time.
-    pub(super) wake: Option<Instant>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ask {
-    pub(super) feed: FeedId,
-    pub(super) partition: PartitionId,
-    pub(super) position: Offset,
-    pub(super) leader_epoch: i32,
-    pub(super) bytes: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Check {
-    pub(super) feed: FeedId,
-    pub(super) partition: PartitionId,
-    pub(super) position: Offset,
-    /// The epoch of the last batch before it.
-    pub(super) epoch: i32,
-    pub(super) leader_epoch: i32,
+    pub(super) trouble: Option<String>,
 }
 
 /// A broker's answer for one partition.
@@ -180,59 +139,17 @@ impl State {
         Arc::new(Ticket { bytes, held: Arc::clone(&self.held) })
     }
 
-    /// What the thread of `node` does next. Whom it asks for is busy until [`State::deliver`] or [`State::release`].
-    pub(super) fn plan(&mut self, node: NodeId, now: Instant) -> Plan {
-        let mut plan = Plan { asks: Vec::new(), checks: Vec::new(), wait: POLL, wake: None };
-        let crowded = self.held.load(Ordering::Relaxed) >= WAITING_BYTES_MAX;
-        let mut chosen: Vec<(u64, Ask)> = Vec::new();
-        let mut by_asked: Vec<FeedId> = self.feeds.keys().copied().collect();
-        by_asked.sort_by_key(|id| self.feeds.get(id).map(|feed| feed.asked));
-        let mut taken = vec![false; self.parts.len()];
-        for id in by_asked {
-            let Some(feed) = self.feeds.get_mut(&id) else { continue };
-            let Some(part) = self.parts.get(feed.partition.0 as usize) else { continue };
-            let Some(leader) = part.leader.filter(|leader| leader.node == node) else { continue };
-            if feed.busy || feed.failed.is_some() || part.stale {
-                continue;
-            }
-            if let Some(then) = part.not_before.filter(|then| *then > now) {
-                plan.wake = Some(plan.wake.map_or(then, |wake| wake.min(then)));
-                continue;
-            }
-            if feed.queued >= QUEUE_BYTES_MAX || crowded && feed.queued > 0 {
-                if feed.is_read(now) {
-                    plan.wait = plan.wait.min(POLL_FULL);
-                }
-                continue;
-            }
-            if feed.check {
-                let (partition, position, epoch) = (feed.partition, feed.position, feed.epoch);
-                let leader_epoch = leader.epoch;
-                plan.checks.push(Check { feed: id, partition, position, epoch, leader_epoch });
-                continue;
-            }
-            let Some(taken) = taken.get_mut(feed.partition.0 as usize) else { continue };
-            if std::mem::replace(taken, true) {
-                let behind = feed.position < part.stable;
-                plan.wait = plan.wait.min(if behind { POLL_FULL } else { POLL_SHARED });
-                continue;
-            }
-            let (partition, position, leader_epoch) = (feed.partition, feed.position, leader.epoch);
-            let bytes = feed.bytes;
-            chosen.push((feed.turn, Ask { feed: id, partition, position, leader_epoch, bytes }));
-        }
-        // Whose turn was longest ago stands first: only the first is sure to get a batch over the size asked for.
-        chosen.sort_by_key(|(turn, _)| *turn);
-        plan.asks = chosen.into_iter().map(|(_, ask)| ask).collect();
-        if plan.checks.is_empty() {
-            for ask in &plan.asks {
-                self.clock += 1;
-                if let Some(feed) = self.feeds.get_mut(&ask.feed) {
-                    (feed.busy, feed.asked) = (true, self.clock);
-                }
-            }
-        }
-        plan
+    /// Whether more waits to be read than should.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.held.load(Ordering::Relaxed) >= WAITING_BYTES_MAX
+    }
+
+    /// What a reader reads next, and whether a fetch thread may have waited for the room that this makes.
+    pub(super) fn take(&mut self, id: FeedId, now: Instant) -> (Result<Option<Chunk>, LogError>, bool) {
+        let crowded = self.is_crowded();
+        let Some(feed) = self.feeds.get_mut(&id) else { return (Ok(None), false) };
+        let full = feed.queued >= QUEUE_BYTES_MAX;
+        (feed.take(now), full || crowded)
     }
 
     /// Takes in a broker's answer for one partition.
@@ -468,57 +385,6 @@ impl State {
         nodes.sort_unstable();
         nodes.dedup();
         nodes
-    }
-
-    /// Why something that is read cannot be at the moment.
-    pub(super) fn trouble(&self) -> Option<String> {
-        if let Some(trouble) = self.node_trouble.values().next().or(self.metadata_trouble.as_ref()) {
-            return Some(trouble.clone());
-        }
-        self.feeds.values().find_map(|feed| {
-            let part = self.parts.get(feed.partition.0 as usize)?;
-            match (&part.trouble, part.leader) {
-                (Some(trouble), _) => Some(trouble.clone()),
-                (None, None) => Some(format!(
-                    "partition {} of topic \"{}\" has no leader at the moment",
-                    feed.partition, self.topic
-                )),
-                (None, Some(_)) => None,
-            }
-        })
-    }
-
-    /// Whether a partition has something beyond its place in `past` for its readers: records, a failure, or a last stable offset that
-    /// nobody was woken for yet. Of partitions that nobody reads the last stable offset alone counts.
-    pub(super) fn has_past(&mut self, past: &[Offset]) -> bool {
-        let wanted = |past: &Offset| past.0 != u64::MAX;
-        let mut read = vec![false; self.parts.len()];
-        for feed in self.feeds.values() {
-            let at = feed.partition.0 as usize;
-            let Some(past) = past.get(at).filter(|past| wanted(past)) else { continue };
-            if feed.failed.is_some() || feed.queue.back().is_some_and(|chunk| chunk.next > *past) {
-                return true;
-            }
-            if let Some(read) = read.get_mut(at) {
-                *read = true;
-            }
-        }
-        let mut found = false;
-        for ((part, past), read) in self.parts.iter_mut().zip(past).zip(read) {
-            let fresh = !read || part.stable > part.told;
-            if wanted(past) && part.stable > *past && fresh {
-                part.told = part.stable;
-                found = true;
-            }
-        }
-        found
-    }
-
-    /// The partitions wanted by `past` that nobody reads: of them nothing is heard unless the brokers are asked.
-    pub(super) fn unread(&self, past: &[Offset]) -> bool {
-        past.iter().enumerate().any(|(at, past)| {
-            past.0 != u64::MAX && !self.feeds.values().any(|feed| feed.partition.0 as usize == at)
-        })
     }
 }
 

@@ -1,0 +1,1 @@
+DELETE FROM votestream.candidate WHERE election = $1

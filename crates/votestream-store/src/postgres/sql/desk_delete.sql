@@ -1,0 +1,1 @@
+DELETE FROM votestream.desk_act WHERE election = $1

@@ -1,0 +1,1 @@
+DELETE FROM votestream.election WHERE number = $1

@@ -1,0 +1,1 @@
+SELECT id, definition, created_ms FROM votestream.election ORDER BY number

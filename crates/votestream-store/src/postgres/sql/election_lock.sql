@@ -1,0 +1,1 @@
+SELECT number FROM votestream.election WHERE id = $1 FOR UPDATE

@@ -1,0 +1,1 @@
+SELECT number, records, digest, chain FROM votestream.leaf WHERE election = $1 AND partition = $2 ORDER BY number

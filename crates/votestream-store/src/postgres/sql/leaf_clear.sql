@@ -1,0 +1,1 @@
+DELETE FROM votestream.leaf WHERE election = $1

@@ -1,0 +1,1 @@
+DELETE FROM votestream.progress WHERE election = $1

@@ -1,0 +1,1 @@
+SELECT start_offset FROM votestream.progress WHERE election = $1 ORDER BY partition

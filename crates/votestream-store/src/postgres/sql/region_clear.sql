@@ -1,0 +1,1 @@
+DELETE FROM votestream.region WHERE election = $1

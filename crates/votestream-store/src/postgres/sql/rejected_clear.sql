@@ -1,0 +1,1 @@
+DELETE FROM votestream.rejected WHERE election = $1

@@ -1,0 +1,1 @@
+DELETE FROM votestream.release_block WHERE election = $1

@@ -1,0 +1,1 @@
+DELETE FROM votestream.release WHERE election = $1

@@ -1,0 +1,1 @@
+INSERT INTO votestream.schema_version (version) VALUES ($1)

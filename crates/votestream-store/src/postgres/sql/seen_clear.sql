@@ -1,0 +1,1 @@
+DELETE FROM votestream.seen WHERE election = $1

@@ -1,0 +1,3 @@
+DELETE FROM votestream.seen
+WHERE election = $1 AND partition = $2 AND from_offset >= $3 AND from_offset < $4
+RETURNING from_offset, part, to_offset, entries

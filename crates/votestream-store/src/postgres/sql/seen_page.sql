@@ -1,0 +1,5 @@
+SELECT from_offset, part, to_offset, entries, ids
+FROM votestream.seen
+WHERE election = $1 AND partition = $2 AND (from_offset, part) > ($3, $4)
+ORDER BY from_offset, part
+LIMIT 32

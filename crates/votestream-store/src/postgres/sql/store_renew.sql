@@ -1,0 +1,1 @@
+UPDATE votestream.store SET uuid = uuid_send(gen_random_uuid())

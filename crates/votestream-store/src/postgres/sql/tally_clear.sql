@@ -1,0 +1,1 @@
+DELETE FROM votestream.tally WHERE election = $1

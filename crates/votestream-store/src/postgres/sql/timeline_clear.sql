@@ -1,0 +1,1 @@
+DELETE FROM votestream.timeline WHERE election = $1

@@ -1,0 +1,120 @@
+//! A connection's middle, where cables are cut: forwards bytes to a server until it is told to do otherwise.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+/// What is done with bytes that arrive from now on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Mode {
+    Forward = 0,
+    /// The next request reaches the server; its answer cuts the connection instead of arriving.
+    CutAnswer = 1,
+    /// The next request cuts the connection instead of reaching the server.
+    CutRequest = 2,
+    /// The client is cut off at its next request, which is kept back and reaches the server when it is let go.
+    HoldRequest = 3,
+    /// Nothing goes either way, and nothing is said.
+    Freeze = 4,
+}
+
+const MODES: [Mode; 5] = [Mode::Forward, Mode::CutAnswer, Mode::CutRequest, Mode::HoldRequest, Mode::Freeze];
+
+#[derive(Default)]
+struct State {
+    mode: AtomicU8,
+    /// Requests kept back, with the connection that they belong on.
+    held: Mutex<Vec<(TcpStream, Vec<u8>)>>,
+    thawed: (Mutex<()>, Condvar),
+}
+
+pub struct Proxy {
+    pub address: SocketAddr,
+    state: Arc<State>,
+}
+
+impl Proxy {
+    pub fn to(server: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::<State>::default();
+        let (server, shared) = (server.to_owned(), Arc::clone(&state));
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(upstream) = TcpStream::connect(&server) else { continue };
+                let (a, b) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+                let (up, down) = (Arc::clone(&shared), Arc::clone(&shared));
+                std::thread::spawn(move || pass(client, upstream, true, &up));
+                std::thread::spawn(move || pass(b, a, false, &down));
+            }
+        });
+        Self { address, state }
+    }
+
+    pub fn set(&self, mode: Mode) {
+        self.state.mode.store(mode as u8, Ordering::SeqCst);
+        let _guard = self.state.thawed.0.lock().unwrap();
+        self.state.thawed.1.notify_all();
+    }
+
+    pub fn mode(&self) -> Mode {
+        MODES[usize::from(self.state.mode.load(Ordering::SeqCst))]
+    }
+
+    /// Lets what was kept back reach the server; returns what the server said to it.
+    pub fn let_go(&self) -> Vec<u8> {
+        let mut said = Vec::new();
+        for (mut upstream, bytes) in self.state.held.lock().unwrap().drain(..) {
+            upstream.write_all(&bytes).unwrap();
+            upstream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let mut buffer = [0; 4096];
+            let read = upstream.read(&mut buffer).unwrap();
+            said.extend_from_slice(&buffer[..read]);
+        }
+        said
+    }
+}
+
+/// Passes bytes on in one direction until either end closes.
+fn pass(mut from: TcpStream, mut to: TcpStream, upwards: bool, state: &State) {
+    let mut buffer = vec![0; 1 << 16];
+    from.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(read) => read,
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
+                continue;
+            }
+            Err(_) => 0,
+        };
+        let mode = || MODES[usize::from(state.mode.load(Ordering::SeqCst))];
+        while mode() == Mode::Freeze {
+            let guard = state.thawed.0.lock().unwrap();
+            drop(state.thawed.1.wait_timeout(guard, Duration::from_millis(20)).unwrap());
+        }
+        let now = mode();
+        let forward = || state.mode.store(Mode::Forward as u8, Ordering::SeqCst);
+        if read > 0 && upwards && now == Mode::HoldRequest {
+            let kept = (to.try_clone().unwrap(), buffer[..read].to_vec());
+            state.held.lock().unwrap().push(kept);
+            forward();
+            let _ = from.shutdown(Shutdown::Both);
+            return;
+        }
+        let cut = (upwards && now == Mode::CutRequest) || (!upwards && now == Mode::CutAnswer);
+        if read > 0 && cut {
+            forward();
+        }
+        if read == 0 || cut || to.write_all(&buffer[..read]).is_err() {
+            // A client that was cut off while its request is kept back leaves the server's side open.
+            if upwards || state.held.lock().unwrap().is_empty() {
+                let _ = to.shutdown(Shutdown::Both);
+            }
+            let _ = from.shutdown(Shutdown::Both);
+            return;
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `bench kafka`: a topic of keyed votes written, then counted into PostgreSQL, in turn with librdkafka's raw consumer, which does nothing
+//! with its messages; what more workers cost; how soon another takes over from one that was killed. All answers are checked.
+
+mod report;
+mod workers;
+
+use super::clock::{Cost, Watch};
+use crate::args::Bench;
+use crate::commands::{count, random, threads, writing};
+use crate::{Outcome, progress, signals};
+use anyhow::{Context, Result, bail};
+use report::{KafkaReport, Rate};
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+use votestream_election::Election;
+use votestream_election::definition::US_PRESIDENT_2024;
+use votestream_engine::Shutdown;
+use votestream_engine::count::{
+    CountOptions, CountSummary, Everything, OnCommit, first_pin, run as run_count,
+};
+use votestream_engine::produce::{Batcher, Pace, simulate_into_log};
+use votestream_log::{KafkaUrl, LogReader, LogUrl, ReaderKind, consume_all, create_topic};
+use votestream_sim::{Faults, Order, SimOptions, Simulation, Votes};
+use votestream_store::{ReaderStore, StoreUrl, WriterStore};
+
+/// Partitions of the measured topic.
+const PARTITIONS: u32 = 4;
+/// Records on top of the votes that come from voters who were counted already.
+const DUPLICATES: &str = "duplicates=0.01";
+/// Rounds in turn, of which the best counts.
+const ROUNDS: usize = 3;
+
+/// What is measured, and where.
+struct Place<'a> {
+    simulation: &'a Simulation,
+    election: Election,
+    topic: KafkaUrl,
+    store: StoreUrl,
+    /// The same as it was typed.
+    store_text: String,
+    shutdown: &'a Shutdown,
+}
+
+/// Runs it.
+pub fn run(args: &Bench) -> Result<Outcome> {
+    let (Some(log), Some(store)) = (&args.log, &args.store) else {
+        bail!(
+            "bench kafka needs servers: --log kafka://host:port/NAME (a topic NAME-<random> is made and left there) and --store postgres://user@host:port/db (a database of its own)"
+        );
+    };
+    let LogUrl::Kafka(url) = log.parse()? else { bail!("'{log}' is no topic; write kafka://host:port/NAME") };
+    let topic = url.with_topic(format!("{}-{:08x}", url.topic, random() as u32));
+    let election = Election::preset(US_PRESIDENT_2024).context("the preset is built in")?;
+    let faults: Faults = DUPLICATES.parse()?;
+    let options = SimOptions {
+        votes: args.votes.parse::<Votes>()?,
+        order: Order::Shuffled,
+        faults,
+        ..SimOptions::default()
+    };
+    let simulation = Simulation::new(&election, &options)?;
+    let shutdown = signals::listen()?;
+    let place = Place {
+        election: simulation.election(),
+        simulation: &simulation,
+        topic,
+        store: store.parse()?,
+        store_text: store.clone(),
+        shutdown: &shutdown,
+    };
+    let report = place.measure()?;
+    let text = match args.format {
+        crate::args::BenchFormat::Table => report.to_string(),
+        crate::args::BenchFormat::Json => serde_json::to_string_pretty(&report)? + "\n",
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(Outcome::Done)
+}
+
+impl Place<'_> {
+    fn measure(&self) -> Result<KafkaReport> {
+        create_topic(&self.topic, PARTITIONS, 1)?;
+        let produced = self.produce()?;
+        let records = self.simulation.records();
+        let mut report = KafkaReport {
+            topic: self.topic.to_string(),
+            votes: self.simulation.votes(),
+            records,
+            produce: Rate::of(records, produced),
+            raw: Rate::WORST,
+            native: Rate::WORST,
+            librdkafka: Rate::WORST,
+            read: Rate::WORST,
+            flush_cpu_share: 0.0,
+            workers: Vec::new(),
+            takeover: None,
+        };
+        for round in 1..=ROUNDS {
+            tracing::info!("round {round} of {ROUNDS}: raw consumer, ours, ours reading through librdkafka");
+            report.raw.best(self.raw()?);
+            let (rate, flush_cpu_share) = self.count(ReaderKind::Native)?;
+            if report.native.best(rate) {
+                report.flush_cpu_share = flush_cpu_share;
+            }
+            report.librdkafka.best(self.count(ReaderKind::Librdkafka)?.0);
+            report.read.best(self.read()?);
+        }
+        report.workers = workers::scaling(self)?;
+        report.takeover = Some(workers::takeover(self)?);
+        Ok(report)
+    }
+
+    /// Simulates into the topic.
+    fn produce(&self) -> Result<Cost> {
+        let writer = writing::open(&self.topic.to_string(), None)?;
+        let durable = writer.resume(self.simulation.id())?;
+        let mut batcher =
+            Batcher::new(writer.handle(), writer.partitions(), Some((self.simulation.id(), durable)));
+        let bar = progress::records(Some(self.simulation.records()), "producing");
+        let watch = Watch::start();
+        simulate_into_log(
+            self.simulation,
+            &mut batcher,
+            Pace::Max,
+            (self.shutdown, &|at| bar.set_position(at)),
+        )?;
+        writer.close()?;
+        let cost = watch.cost();
+        bar.finish_and_clear();
+        super::check(self.shutdown)?;
+        Ok(cost)
+    }
+
+    /// librdkafka, doing nothing with what it gets.
+    fn raw(&self) -> Result<Rate> {
+        let watch = Watch::start();
+        let (records, wall) = consume_all(&self.topic)?;
+        let cost = watch.cost();
+        super::check(self.shutdown)?;
+        if records != self.simulation.records() {
+            bail!("the raw consumer got {records} of {} records", self.simulation.records());
+        }
+        Ok(Rate::of(records, Cost { wall, ..cost }))
+    }
+
+    /// All of the way, from the broker to PostgreSQL's commit, from scratch. Also: which share of its processor time flushes took.
+    fn count(&self, reader: ReaderKind) -> Result<(Rate, f64)> {
+        let mut topic = self.topic.clone();
+        topic.options.reader = reader;
+        let mut store = WriterStore::open(&self.store)?;
+        let watch = Watch::start();
+        let log = LogReader::open_url(&LogUrl::Kafka(topic))?;
+        let options = CountOptions {
+            until_end: true,
+            voters_expected: self.simulation.votes(),
+            ..count::options(threads(None).min(log.partitions() as usize))
+        };
+        store.start_over(&self.election, &first_pin(&log, &options)?, crate::commands::now())?;
+        let quiet: OnCommit = Arc::new(|_| ());
+        let every = Everything::of(&log);
+        let summary: CountSummary =
+            run_count(&self.election, &log, &mut store, &options, (&every, self.shutdown), &quiet)?;
+        let cost = watch.cost();
+        super::check(self.shutdown)?;
+        drop(store);
+        self.prove()?;
+        let share = summary.flush_cpu.as_secs_f64() / cost.cpu.as_secs_f64().max(1e-9);
+        Ok((Rate::of(summary.records, Cost { wall: summary.elapsed, ..cost }), share))
+    }
+
+    /// Fetching, checking, decompressing and walking records, all in one thread, nothing more.
+    fn read(&self) -> Result<Rate> {
+        let watch = Watch::start();
+        let log = LogReader::open_url(&LogUrl::Kafka(self.topic.clone()))?;
+        let ends = log.refresh_ends()?;
+        let mut readers = Vec::new();
+        for (partition, start) in log.start_offsets()?.into_iter().enumerate() {
+            readers.push(log.partition(votestream_election::PartitionId(partition as u32), start)?);
+        }
+        let mut records = 0;
+        while readers.iter().zip(&ends).any(|(reader, end)| reader.position() < *end) {
+            let mut idle = true;
+            for reader in &mut readers {
+                while let Some(batch) = reader.next_batch()? {
+                    idle = false;
+                    if !batch.is_skipped() {
+                        for record in batch.records() {
+                            std::hint::black_box(record?.value);
+                            records += 1;
+                        }
+                    }
+                }
+            }
+            if idle {
+                let past: Vec<_> = readers.iter().map(votestream_log::PartitionReader::position).collect();
+                log.wait_past(&past, Duration::from_millis(100))?;
+            }
+            super::check(self.shutdown)?;
+        }
+        Ok(Rate::of(records, watch.cost()))
+    }
+
+    /// What was counted must be what was simulated, or nothing was measured.
+    fn prove(&self) -> Result<()> {
+        let snapshot = ReaderStore::open(&self.store)?.snapshot(&self.election.id)?;
+        if snapshot.totals != self.simulation.expected().totals {
+            bail!("the count is not what was simulated: this is a fault of the program, please report it");
+        }
+        Ok(())
+    }
+}

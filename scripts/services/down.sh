@@ -1,0 +1,13 @@
+#!/bin/bash
+# Stops what scripts/services/up.sh started, by pid. The data stays in target/services; `--forget` removes it.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. scripts/services/lib.sh
+RUN=$PWD/target/services
+kafka_stop "$RUN/kafka" &
+postgres_stop "$RUN/postgres" &
+wait
+if [ "${1:-}" = --forget ]; then
+  postgres_forget "$RUN/postgres"
+  rm -rf "$RUN/kafka" "$RUN/postgres"
+fi

@@ -1,0 +1,217 @@
+# Real services on loopback, started by hand-written configuration and stopped by pid. Source it after scripts/lib.sh, from the
+# project's root. Each service has three functions: NAME_start DIRECTORY PORT, NAME_ready PORT (asks the service), NAME_stop DIRECTORY.
+# Kafka and PostgreSQL are here; HDFS, S3 and Spark get a section of their own in this file when they come, and a line in up.sh.
+
+KAFKA_LIB=target/services/kafka-lib
+READY_SECONDS_MAX=60
+STOP_SECONDS_MAX=20
+
+# free_port: a loopback port that nobody listens on, below the range that the kernel hands to clients, so that a service which is
+# restarted finds its port again.
+free_port() {
+  local port
+  for _ in $(seq 200); do
+    port=$((15000 + (RANDOM * 32768 + RANDOM) % 17000))
+    port_is_free "$port" && { echo "$port"; return 0; }
+  done
+  echo "no free port between 15000 and 32000" >&2
+  return 2
+}
+
+# port_is_free PORT: nobody answers there.
+port_is_free() {
+  ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+# port_or_next NAME PORT: the port, or the next free one, which is then said.
+port_or_next() {
+  local port=$2
+  while ! port_is_free "$port"; do port=$((port + 1)); done
+  [ "$port" = "$2" ] || echo "port $2 is in use: $1 takes $port" >&2
+  echo "$port"
+}
+
+# until_ready WHAT PID LOG COMMAND…: polls the command; gives up when the process is gone or after READY_SECONDS_MAX.
+until_ready() {
+  local what=$1 pid=$2 log=$3
+  shift 3
+  local deadline=$((SECONDS + READY_SECONDS_MAX))
+  while ! "$@" 2>/dev/null; do
+    if ! kill -0 "$pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
+      echo "$what did not come up; the end of $log:" >&2
+      tail -n 30 "$log" >&2
+      return 2
+    fi
+    sleep 0.1
+  done
+}
+
+# stop_pid NAME PIDFILE: TERM, then KILL after STOP_SECONDS_MAX. The process named by the file, no other.
+stop_pid() {
+  local pid deadline=$((SECONDS + STOP_SECONDS_MAX))
+  [ -s "$2" ] || return 0
+  pid=$(head -n 1 "$2")
+  kill "$pid" 2>/dev/null
+  while kill -0 "$pid" 2>/dev/null && [ "$(ps -o stat= -p "$pid" | cut -c1)" != Z ]; do
+    if [ "$SECONDS" -ge "$deadline" ]; then
+      echo "$1 (pid $pid) does not end: killed" >&2
+      kill -9 "$pid" 2>/dev/null
+    fi
+    sleep 0.05
+  done
+  rm -f "$2"
+}
+
+# --- Apache Kafka ----------------------------------------------------------------------------------------------------------------
+
+# kafka_install: a Java runtime, Maven, and the jars that scripts/services/kafka/pom.xml pins.
+kafka_install() {
+  local pom=scripts/services/kafka/pom.xml
+  need_debian java default-jre-headless
+  if [ ! -f "$KAFKA_LIB/.made" ] || [ "$pom" -nt "$KAFKA_LIB/.made" ]; then
+    need_debian mvn maven
+    rm -rf "$KAFKA_LIB"
+    mkdir -p "$KAFKA_LIB"
+    mvn -q -B -C -f "$pom" dependency:copy-dependencies -DoutputDirectory="$PWD/$KAFKA_LIB" >"$KAFKA_LIB/.mvn.log" 2>&1 || {
+      cat "$KAFKA_LIB/.mvn.log" >&2
+      echo "Maven could not fetch Apache Kafka; is a Maven repository reachable from here?" >&2
+      return 2
+    }
+    touch "$KAFKA_LIB/.made"
+  fi
+}
+
+# kafka_start DIRECTORY PORT: one node that is broker and controller; the controller listens on a free port.
+kafka_start() {
+  local dir=$1 port=$2 controller
+  mkdir -p "$dir"
+  if [ ! -f "$dir/server.properties" ] || ! grep -q "^listeners=PLAINTEXT://127.0.0.1:$port," "$dir/server.properties"; then
+    controller=$(free_port)
+    cat >"$dir/server.properties" <<PROPERTIES
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$controller
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=PLAINTEXT://127.0.0.1:$port
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs=$dir/data
+num.partitions=4
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+log.retention.hours=-1
+auto.create.topics.enable=false
+PROPERTIES
+  fi
+  if [ ! -f "$dir/data/meta.properties" ]; then
+    java -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$KAFKA_LIB/*" kafka.tools.StorageTool format -t "$(kafka_cluster_id)" \
+      -c "$dir/server.properties" >"$dir/format.log" 2>&1 || { cat "$dir/format.log" >&2; return 2; }
+  fi
+  setsid java -Xms256m -Xmx512m -XX:+UseSerialGC -Dlog4j2.configurationFile=scripts/services/kafka/log4j2.properties \
+    -cp "$KAFKA_LIB/*" kafka.Kafka "$dir/server.properties" >"$dir/kafka.log" 2>&1 </dev/null &
+  echo $! >"$dir/kafka.pid"
+  until_ready "Apache Kafka on port $port" "$(cat "$dir/kafka.pid")" "$dir/kafka.log" kafka_ready "$port"
+}
+
+# kafka_cluster_id: 16 random bytes in URL-safe base64, not beginning with a dash.
+kafka_cluster_id() {
+  echo "v$(head -c 16 /dev/urandom | base64 | tr '+/' 'AA' | head -c 21)"
+}
+
+# kafka_ready PORT: the broker answers a Metadata request (key 3, version 1, no topics) with one broker at least, itself.
+kafka_ready() {
+  local answer
+  exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
+  printf '\0\0\0\016\0\003\0\001\0\0\0\001\377\377\0\0\0\0' >&3
+  # Size, correlation id, number of brokers: the last byte of twelve.
+  answer=$(timeout 2 head -c 12 <&3 | od -An -tu1 | awk '{ print $12 }')
+  exec 3<&- 3>&-
+  [ "${answer:-0}" -ge 1 ]
+}
+
+kafka_stop() {
+  stop_pid "Apache Kafka" "$1/kafka.pid"
+}
+
+# --- PostgreSQL ------------------------------------------------------------------------------------------------------------------
+
+# postgres_bin: where Debian keeps the newest server's programs, or where they are in the path.
+postgres_bin() {
+  local bin
+  bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+  [ -x "$bin/initdb" ] || bin=$(dirname "$(command -v initdb)" 2>/dev/null)
+  echo "$bin"
+}
+
+postgres_install() {
+  [ -x "$(postgres_bin)/initdb" ] && return 0
+  need_debian pg_ctlcluster postgresql
+}
+
+# as_postgres COMMAND…: the server refuses to run as root; anybody else runs it as himself.
+as_postgres() {
+  if [ "$(id -u)" = 0 ]; then (cd / && exec setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"); else "$@"; fi
+}
+
+# postgres_start DIRECTORY PORT: user votestream, its password in DIRECTORY/password, database votestream.
+# The server's files lie in DIRECTORY/data, or, where the user postgres may not go there, in a directory that DIRECTORY/place names.
+postgres_start() {
+  local dir=$1 port=$2 bin place
+  bin=$(postgres_bin)
+  mkdir -p "$dir"
+  if [ ! -f "$dir/place" ]; then
+    place=$dir/data
+    if [ "$(id -u)" = 0 ]; then
+      as_postgres test -x "$dir" || place=$(mktemp -d --suffix=-votestream-postgres)/data
+      mkdir -p "$place"
+      chown postgres "$(dirname "$place")" "$place"
+    fi
+    (umask 077 && head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$dir/password" && cp "$dir/password" "$place.password")
+    [ "$(id -u)" != 0 ] || chown postgres "$place.password"
+    as_postgres "$bin/initdb" -D "$place" --no-sync -A scram-sha-256 -U votestream --pwfile="$place.password" -E UTF8 --locale=C.UTF-8 \
+      >"$dir/initdb.log" 2>&1 || { cat "$dir/initdb.log" >&2; return 2; }
+    rm -f "$place.password"
+    echo "$place" >"$dir/place"
+  fi
+  place=$(cat "$dir/place")
+  as_postgres setsid "$bin/postgres" -D "$place" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300 \
+    >"$dir/postgres.log" 2>&1 </dev/null &
+  until_ready "PostgreSQL on port $port" $! "$dir/postgres.log" postgres_ready "$port" "$dir"
+  head -n 1 "$place/postmaster.pid" >"$dir/postgres.pid"
+  PGPASSWORD=$(cat "$dir/password") "$bin/psql" -q -h 127.0.0.1 -p "$port" -U votestream -d postgres -v ON_ERROR_STOP=1 -tA \
+    -c "SELECT 1 FROM pg_database WHERE datname = 'votestream'" | grep -q 1 ||
+    PGPASSWORD=$(cat "$dir/password") "$bin/psql" -q -h 127.0.0.1 -p "$port" -U votestream -d postgres -c "CREATE DATABASE votestream"
+}
+
+# postgres_ready PORT DIRECTORY: a query is answered.
+postgres_ready() {
+  PGCONNECT_TIMEOUT=2 PGPASSWORD=$(cat "$2/password") "$(postgres_bin)/psql" -q -h 127.0.0.1 -p "$1" -U votestream -d postgres -tAc 'SELECT 1' >/dev/null
+}
+
+# postgres_stop DIRECTORY: SIGINT to the postmaster is a fast shutdown.
+postgres_stop() {
+  local pid
+  [ -s "$1/postgres.pid" ] || return 0
+  pid=$(cat "$1/postgres.pid")
+  kill -INT "$pid" 2>/dev/null
+  stop_pid PostgreSQL "$1/postgres.pid"
+}
+
+# postgres_forget DIRECTORY: after a stop, the files that lie elsewhere.
+postgres_forget() {
+  local place
+  [ -s "$1/place" ] || return 0
+  place=$(cat "$1/place")
+  case $place in
+    "$1"/*) ;;
+    *-votestream-postgres/data) rm -rf "$(dirname "$place")" ;;
+  esac
+}
+
+# --- HDFS, S3, Spark: their sections come here -----------------------------------------------------------------------------------

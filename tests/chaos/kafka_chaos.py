@@ -1,0 +1,598 @@
+"""Faults on real servers: several `count` workers share a Kafka topic into PostgreSQL while workers, brokers, the store and the
+network between them fail at random, seeded instants.
+
+A round is one election: a producer writes on, three workers count, faults come one after another; then the faults stop, the workers
+come to the topic's end, and the tally must be the oracle's over the records read back, the records add up, and `recount` be identical.
+Three kinds of round: `proxied` (one broker; Kafka and PostgreSQL each behind a proxy), `cluster` (three brokers, the leader killed) and
+`routing` (`count --route` killed inside its transactions). Where a fault landed is read from the servers while the victim is stopped.
+
+    scripts/with-services.sh target/venv/bin/python -m tests.chaos.kafka_chaos --faults 1000 [--seed 1] [--report FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import dataclasses
+import datetime
+import pathlib
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import confluent_kafka
+import psycopg
+
+from tests.chaos.proxy import DOWN, UP, Proxy
+from tests.e2e.harness import PATIENCE_SECONDS, Harness, Process, agree, until
+from tests.e2e.kafka_votes import Event, oracle, presidential
+from tests.e2e.services import Broker, Cluster, Kafka, Postgres, Server, cluster_id, put, service_port
+from tests.oracle.count import us_president_2024
+
+COMMIT, TRANSACTION, OPEN_FLUSH, IDLE, STARTING = "inside a commit", "inside a transaction", "open flush", "nothing open", "starting"
+PLACES = (COMMIT, TRANSACTION, OPEN_FLUSH, STARTING, IDLE)
+OPEN_WORK = (COMMIT, TRANSACTION, OPEN_FLUSH)
+
+WORKERS = 3
+PARTITIONS = 5
+SESSION_TIMEOUT_MS = 2_000
+VOTES_A_SECOND = 2_500
+FAULTS_A_ROUND = 14
+ROUTED_VOTES = 30_000
+# How long a victim is looked for in the midst of a transaction before it is taken where it is.
+AIM_SECONDS_MAX = 0.4
+RECOVERY_SECONDS_MAX = 90.0
+
+# What each kind of round has of all faults.
+SHARES = {"proxied": 0.6, "cluster": 0.2, "routing": 0.2}
+KINDS = tuple(SHARES)
+
+
+@dataclasses.dataclass
+class Fault:
+    """One fault: its kind, where it landed, and how long after its end what was then in the log was counted."""
+
+    kind: str
+    landed: str
+    recovery_seconds: float | None = None
+
+
+@dataclasses.dataclass
+class Tally:
+    """What a run has done so far."""
+
+    faults: list[Fault] = dataclasses.field(default_factory=list)
+    rounds: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    records: int = 0
+    seconds: float = 0.0
+
+    def open_share(self) -> float:
+        return sum(fault.landed in OPEN_WORK for fault in self.faults) / max(1, len(self.faults))
+
+    def longest_recovery(self) -> float:
+        return max((fault.recovery_seconds or 0.0 for fault in self.faults), default=0.0)
+
+
+class Feed:
+    """A producer in a thread of its own: an endless, paced stream of votes, idempotent, keyed by the voter."""
+
+    def __init__(self, address: str, topic: str, seed: int) -> None:
+        self.sent, self.failed = 0, 0
+        self._stop = threading.Event()
+        settings = {"bootstrap.servers": address, "enable.idempotence": True, "partitioner": "murmur2_random", "linger.ms": 20, "log_level": 0}
+        self._producer = confluent_kafka.Producer(settings | {"compression.type": "lz4", "message.timeout.ms": 300_000})
+        self._args = (topic, seed)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        topic, seed = self._args
+        votes = _votes(seed)
+        began = time.monotonic()
+        while not self._stop.is_set():
+            due = int((time.monotonic() - began) * VOTES_A_SECOND)
+            while self.sent < due and not self._stop.is_set():
+                event = next(votes)
+                put(self._producer, topic, event.voter.encode(), event.value)
+                self.sent += 1
+            self._producer.poll(0.02)
+
+    def finish(self) -> int:
+        """Stops, and waits until everything is acknowledged."""
+        self._stop.set()
+        self._thread.join(PATIENCE_SECONDS)
+        assert not self._thread.is_alive(), "the producer does not stop"
+        assert self._producer.flush(PATIENCE_SECONDS) == 0, "not all votes were acknowledged"
+        return self.sent
+
+
+def _votes(seed: int) -> Iterator[Event]:
+    """Stretches of events; voters come again within a stretch, and now and then from an earlier one."""
+    rng = random.Random(seed)
+    earlier: list[Event] = []
+    while True:
+        for event in presidential(2_000, rng.randrange(1 << 40)):
+            yield rng.choice(earlier) if earlier and rng.random() < 0.02 else event
+            if rng.random() < 0.02:
+                earlier.append(event)
+
+
+class Round:
+    """One election being counted: its topic, database and workers, and the places that faults can reach."""
+
+    def __init__(self, chaos: "Chaos", kafka: Kafka, log_address: str, replication: int, policy: str) -> None:
+        self.chaos, self.random, self.kafka, self.policy = chaos, chaos.random, kafka, policy
+        self.topic = kafka.create(PARTITIONS, stem="chaos", replication=replication)
+        self.database = Postgres(chaos.server.url, stem="chaos")
+        self.log = f"kafka://{log_address}/{self.topic}?session_timeout_ms={SESSION_TIMEOUT_MS}"
+        self.store = self.database.through(chaos.store_proxy.port)
+        self.workers: list[Process] = []
+        self.stopped: set[int] = set()
+
+    def start_worker(self) -> Process:
+        worker = self.chaos.harness.start("count", "--log", self.log, "--store", self.store, "--duplicate", self.policy)
+        self.workers.append(worker)
+        return worker
+
+    def forget(self, worker: Process) -> None:
+        self.workers.remove(worker)
+        worker.close()
+
+    def all_alive(self) -> None:
+        for worker in self.workers:
+            assert worker.running(), f"a worker ended by itself with {worker.wait().status}:\n{worker.err()[-4000:]}"
+
+    # --- what the servers say ---
+
+    def counted(self) -> dict[int, int]:
+        """Partition → next offset to be counted; empty while the store is away or has no election."""
+        with contextlib.suppress(psycopg.Error):
+            return dict(self.database.query("SELECT partition, next_offset FROM votestream.progress"))
+        return {}
+
+    def landed(self, pid: int | None = None) -> str:
+        """Where a fault lands: in what the workers' sessions (or one process's) are at, as PostgreSQL says."""
+        with contextlib.suppress(psycopg.Error):
+            rows = self.database.query(
+                "SELECT state, query FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE %s",
+                f"votestream-count-{pid}-%" if pid else "votestream-count-%",
+            )
+            busy = [query for state, query in rows if state == "active" or (state or "").startswith("idle in transaction")]
+            if any("commit" in query.lower()[:40] for query in busy):
+                return COMMIT
+            if busy:
+                return TRANSACTION
+            if not rows:
+                return STARTING
+            return OPEN_FLUSH if sum(self.kafka.ends(self.topic).values()) > sum(self.counted().values()) else IDLE
+        return STARTING
+
+    def aim(self, workers: list[Process]) -> Process:
+        """Stops a worker, if that can be had in the midst of a transaction, and says which."""
+        deadline = time.monotonic() + AIM_SECONDS_MAX
+        by_pid = {worker.pid: worker for worker in workers}
+        victim = self.random.choice(workers)
+        if self.random.random() < 0.75:
+            with contextlib.suppress(psycopg.Error), psycopg.connect(self.database.url, autocommit=True, connect_timeout=5) as connection:
+                while time.monotonic() < deadline:
+                    rows = connection.execute(
+                        "SELECT split_part(application_name, '-', 3)::int FROM pg_stat_activity WHERE datname = current_database()"
+                        " AND application_name LIKE 'votestream-count-%' AND (state = 'active' OR state LIKE 'idle in transaction%')"
+                    ).fetchall()
+                    found = [by_pid[pid] for (pid,) in rows if pid in by_pid]
+                    if found:
+                        victim = found[0]
+                        break
+        victim.signal(signal.SIGSTOP)
+        return victim
+
+    # --- recovering ---
+
+    def until_counted(self, ends: dict[int, int]) -> float:
+        """Waits until all that the topic held is counted; how long that took."""
+        began = time.monotonic()
+
+        def check() -> bool:
+            self.all_alive()
+            counted = self.counted()
+            return all(counted.get(partition, 0) >= end for partition, end in ends.items())
+
+        def state() -> str:
+            return f"counted {self.counted()} of {ends}\n" + "\n".join(f"{w.args}\n{w.err()[-1500:]}" for w in self.workers)
+
+        try:
+            until(check, f"{self.topic} to be counted", RECOVERY_SECONDS_MAX, step=0.03)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{state()}") from None
+        return time.monotonic() - began
+
+    def check_end(self, records: int) -> None:
+        ends = self.kafka.ends(self.topic)
+        self.until_counted(ends)
+        for worker in list(self.workers):
+            outcome = worker.stop(PATIENCE_SECONDS)
+            assert outcome.status == 0, f"a worker that was told to end ended with {outcome.status}:\n{outcome.err[-4000:]}"
+            self.forget(worker)
+        harness = self.chaos.harness
+        right = oracle(self.kafka, self.topic, us_president_2024(duplicate=self.policy))
+        assert right["records"] == records, f"the topic holds {right['records']} of {records} votes"
+        agree(harness.results(store=self.database.url), right)
+        recount = harness.recount(log=self.kafka.url(self.topic), store=self.database.url, seconds=2 * PATIENCE_SECONDS)
+        assert "identical" in recount.text, recount.text
+        self.chaos.tally.records += records
+        self.kafka.delete(self.topic)
+        self.database.drop()
+
+
+class Chaos:
+    """Rounds until enough faults have struck."""
+
+    def __init__(self, directory: pathlib.Path, seed: int, faults: int, kinds: tuple[str, ...] = KINDS, say: Callable[[str], None] = print) -> None:
+        self.directory, self.seed, self.wanted, self.say, self.kinds = directory, seed, faults, say, kinds
+        self.random = random.Random(seed)
+        self.harness = Harness(directory)
+        self.tally = Tally()
+        self._decks: dict[str, list[str]] = {}
+        self.server = Server()
+        self.store_proxy = Proxy(self.server.port)
+
+    def run(self) -> Tally:
+        """One kind after the other; the servers of a kind stay up between its rounds."""
+        began = time.monotonic()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.server)
+            stack.enter_context(self.store_proxy)
+            stack.enter_context(self.harness)
+            for position, kind in enumerate(self.kinds):
+                had, all_ = (sum(SHARES[name] for name in names) for names in (self.kinds[: position + 1], self.kinds))
+                getattr(self, f"_rounds_of_{kind}")(round(self.wanted * had / all_))
+        self.tally.seconds = time.monotonic() - began
+        return self.tally
+
+    def _room(self, until_faults: int) -> int:
+        return min(FAULTS_A_ROUND, until_faults - len(self.tally.faults))
+
+    def _drawn(self, kind: str, faults: dict[str, "Strike"]) -> str:
+        """A fault from the kind's deck, which is shuffled anew when all of it has been drawn."""
+        deck = self._decks.setdefault(kind, [])
+        if not deck:
+            deck.extend(self.random.sample(sorted(faults), len(faults)))
+        return deck.pop()
+
+    def _rounds_of_proxied(self, until_faults: int) -> None:
+        proxy_port = service_port()
+        broker = Broker(self.directory / "broker", advertised=proxy_port)
+        try:
+            broker.format(cluster_id())
+            broker.start()
+            with Proxy(broker.port, proxy_port) as log_proxy:
+                while self._room(until_faults) > 0:
+                    self._round("proxied", broker.kafka(), f"127.0.0.1:{proxy_port}", 1, proxied_faults(self, broker, log_proxy), until_faults, log_proxy)
+        finally:
+            broker.kill()
+
+    def _rounds_of_cluster(self, until_faults: int) -> None:
+        with Cluster(self.directory / "cluster") as cluster:
+            while self._room(until_faults) > 0:
+                kafka = cluster.kafka()
+                self._round("cluster", kafka, kafka.address, 3, cluster_faults(cluster), until_faults, None)
+
+    def _round(
+        self, kind: str, kafka: Kafka, address: str, replication: int, faults: dict[str, "Strike"], until_faults: int, log_proxy: Proxy | None
+    ) -> None:
+        began, before = time.monotonic(), len(self.tally.faults)
+        round_ = Round(self, kafka, address, replication, self.random.choice(["first", "last"]))
+        # A store that is a little farther away: more of a worker's time lies between two statements.
+        self.store_proxy.delay(self.random.choice([0.0, 0.002, 0.008]))
+        feed = Feed(kafka.address, round_.topic, self.random.randrange(1 << 30))
+        for _ in range(WORKERS):
+            round_.start_worker()
+        until(lambda: len(round_.counted()) == PARTITIONS, "the first worker to begin the election", RECOVERY_SECONDS_MAX)
+        for _ in range(self._room(until_faults)):
+            name = self._drawn(kind, faults)
+            _pause(self.random.uniform(0.05, 0.6))
+            ends = kafka.ends(round_.topic)
+            fault = Fault(name, faults[name](round_))
+            # Three in four are recovered from before the next; the rest are struck again while they recover.
+            if self.random.random() < 0.75:
+                fault.recovery_seconds = round_.until_counted(ends)
+            round_.all_alive()
+            self.tally.faults.append(fault)
+            self.say(f"  {len(self.tally.faults)}: {name}, {fault.landed}" + (f", {fault.recovery_seconds:.1f} s" if fault.recovery_seconds else ""))
+        for proxy in (self.store_proxy, log_proxy):
+            if proxy:
+                proxy.release()
+                proxy.delay(0.0)
+        round_.check_end(feed.finish())
+        self._ended(kind, before, began)
+
+    def _ended(self, kind: str, before: int, began: float) -> None:
+        self.tally.rounds[kind] += 1
+        fresh = collections.Counter(fault.landed for fault in self.tally.faults[before:])
+        self.say(f"round {sum(self.tally.rounds.values())} ({kind}), {time.monotonic() - began:.0f} s: {dict(fresh)}; {len(self.tally.faults)} of {self.wanted}")
+
+    def _rounds_of_routing(self, until_faults: int) -> None:
+        broker = Broker(self.directory / "routing")
+        try:
+            broker.format(cluster_id())
+            broker.start()
+            while self._room(until_faults) > 0:
+                self._round_of_routing(broker.kafka(), min(7, self._room(until_faults)))
+        finally:
+            broker.kill()
+
+    def _round_of_routing(self, kafka: Kafka, kills: int) -> None:
+        began, before = time.monotonic(), len(self.tally.faults)
+        topic, policy = kafka.create(3, stem="scattered"), self.random.choice(["first", "last"])
+        database = Postgres(self.server.url, stem="routing")
+        events = presidential(ROUTED_VOTES, self.random.randrange(1 << 30))
+        kafka.produce(topic, ((None, event.value) for event in events), partitioner="random")
+        routed = f"{topic}.by-voter"
+        url = f"kafka://{kafka.address}/{topic}?session_timeout_ms={SESSION_TIMEOUT_MS}"
+        command = ("count", "--log", url, "--store", database.url, "--route", "--duplicate", policy)
+        for _ in range(kills):
+            # Two at once, now and then.
+            victims = [self.harness.start(*command) for _ in range(self.random.choice([1, 1, 2]))]
+            open_ = _transaction_opens(kafka, routed, victims, self.random.uniform(0.3, 2.5))
+            for victim in victims:
+                victim.signal(signal.SIGKILL)
+            for victim in victims:
+                assert victim.wait().status in (-signal.SIGKILL, 0), victim.err()
+                victim.close()
+            landed = TRANSACTION if open_ else (OPEN_FLUSH if _held(kafka, routed) < ROUTED_VOTES else IDLE)
+            self.tally.faults.append(Fault("routing killed", landed))
+        again = time.monotonic()
+        self.harness.run(*command, "--until-end", seconds=RECOVERY_SECONDS_MAX)
+        self.tally.faults[-1].recovery_seconds = time.monotonic() - again
+        source, copy = kafka.records(topic), kafka.records(routed)
+        assert sorted(record.value or b"" for record in source) == sorted(record.value or b"" for record in copy), (
+            f"the copy holds {len(copy)} records of {len(source)}"
+        )
+        agree(self.harness.results(store=database.url), oracle(kafka, routed, us_president_2024(duplicate=policy)))
+        assert "identical" in self.harness.recount(log=kafka.url(routed), store=database.url).text
+        self.tally.records += len(source)
+        database.drop()
+        self._ended("routing", before, began)
+
+
+def _pause(seconds: float) -> None:
+    """The random part of an instant: nothing is waited for."""
+    threading.Event().wait(seconds)
+
+
+def _held(kafka: Kafka, topic: str) -> int:
+    return sum(kafka.ends(topic).values()) if topic in kafka.admin.list_topics(timeout=PATIENCE_SECONDS).topics else 0
+
+
+def _transaction_opens(kafka: Kafka, topic: str, victims: list[Process], pause: float) -> bool:
+    """After `pause`, stops the victims; says whether the topic then holds records of an open transaction."""
+    _pause(pause)
+    for victim in victims:
+        victim.signal(signal.SIGSTOP)
+    if topic not in kafka.admin.list_topics(timeout=PATIENCE_SECONDS).topics:
+        return False
+    return sum(kafka.high_watermarks(topic).values()) > sum(kafka.ends(topic).values())
+
+
+# --- the faults -----------------------------------------------------------------------------------------------------
+
+# Strikes, and says where it landed.
+Strike = Callable[[Round], str]
+
+
+def worker_killed(round_: Round) -> str:
+    """kill -9, where it is stopped to be looked at; another takes its place."""
+    victim = round_.aim(round_.workers)
+    landed = round_.landed(victim.pid)
+    victim.kill()
+    round_.forget(victim)
+    round_.start_worker()
+    return landed
+
+
+def worker_stopped(round_: Round) -> str:
+    """SIGSTOP for up to two session timeouts, and woken: past the fence where the others have taken over."""
+    victim = round_.aim(round_.workers)
+    landed = round_.landed(victim.pid)
+    _pause(round_.random.uniform(0.2, 2.0) * SESSION_TIMEOUT_MS / 1000)
+    victim.signal(signal.SIGCONT)
+    return landed
+
+
+def rebalance_storm(round_: Round) -> str:
+    """Workers come and go, some orderly, some not."""
+    landed = round_.landed()
+    for _ in range(round_.random.randint(2, 4)):
+        extra = round_.start_worker()
+        _pause(round_.random.uniform(0.05, 0.8))
+        number = round_.random.choice([signal.SIGTERM, signal.SIGKILL])
+        extra.signal(number)
+        outcome = extra.wait(PATIENCE_SECONDS)
+        assert outcome.status in (0, -number), f"a worker told to end ended with {outcome.status}:\n{outcome.err[-3000:]}"
+        round_.forget(extra)
+    return landed
+
+
+def store_restarted(how: signal.Signals) -> Strike:
+    def strike(round_: Round) -> str:
+        landed = round_.landed()
+        round_.chaos.server.stop(how)
+        _pause(round_.random.uniform(0.0, 1.5))
+        round_.chaos.server.start()
+        return landed
+
+    return strike
+
+
+def sessions_terminated(round_: Round) -> str:
+    """pg_terminate_backend of every worker's sessions, if that can be had in the midst of a transaction."""
+    victim = round_.aim(round_.workers)
+    landed = round_.landed(victim.pid)
+    round_.database.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'votestream-count-%'"
+    )
+    victim.signal(signal.SIGCONT)
+    return landed
+
+
+def on_the_wire(proxy: Proxy, act: Callable[[Proxy, random.Random], None], seconds_max: float) -> Strike:
+    """Something of the network, taken back after a while."""
+
+    def strike(round_: Round) -> str:
+        landed = round_.landed()
+        ambient = dict(proxy.delay_seconds)
+        act(proxy, round_.random)
+        _pause(round_.random.uniform(0.1, seconds_max))
+        proxy.refuse(False)
+        proxy.release()
+        proxy.delay_seconds = ambient
+        return landed
+
+    return strike
+
+
+def _partition(proxy: Proxy, _: random.Random) -> None:
+    proxy.refuse(True)
+    proxy.cut()
+
+
+def _tear(proxy: Proxy, rng: random.Random) -> None:
+    """Half of a message arrives; then the connection breaks."""
+    proxy.tear(rng.choice([UP, DOWN]))
+    _pause(rng.uniform(0.05, 0.5))
+    proxy.cut()
+
+
+def proxied_faults(chaos: Chaos, broker: Broker, log_proxy: Proxy) -> dict[str, Strike]:
+    """All that can befall one broker, the store, the workers and what lies between."""
+
+    def broker_restarted(round_: Round) -> str:
+        landed = round_.landed()
+        (broker.stop if round_.random.random() < 0.5 else broker.kill)()
+        broker.start()
+        return landed
+
+    session = SESSION_TIMEOUT_MS / 1000
+    store_proxy = chaos.store_proxy
+    return {
+        "worker killed": worker_killed,
+        "worker stopped and woken": worker_stopped,
+        "rebalance storm": rebalance_storm,
+        "broker restarted": broker_restarted,
+        "PostgreSQL restarted": store_restarted(signal.SIGINT),
+        "PostgreSQL crashed": store_restarted(signal.SIGQUIT),
+        "sessions terminated": sessions_terminated,
+        "store connections cut": on_the_wire(store_proxy, lambda proxy, _: proxy.cut(), 0.2),
+        "store unreachable": on_the_wire(store_proxy, _partition, session),
+        "store silent": on_the_wire(store_proxy, lambda proxy, rng: proxy.hold(rng.choice([UP, DOWN])), 2 * session),
+        "store slow": on_the_wire(store_proxy, lambda proxy, rng: proxy.delay(rng.uniform(0.05, 0.3)), 2 * session),
+        "half a message to the store": on_the_wire(store_proxy, _tear, 0.2),
+        "store sessions played again": on_the_wire(store_proxy, lambda proxy, rng: proxy.replay(cut=rng.random() < 0.5) and None, 0.5),
+        "broker connections cut": on_the_wire(log_proxy, lambda proxy, _: proxy.cut(), 0.2),
+        "broker unreachable": on_the_wire(log_proxy, _partition, 2 * session),
+        "broker silent": on_the_wire(log_proxy, lambda proxy, rng: proxy.hold(rng.choice([UP, DOWN])), 2 * session),
+        "broker slow": on_the_wire(log_proxy, lambda proxy, rng: proxy.delay(rng.uniform(0.05, 0.3)), 2 * session),
+        "half a message from the broker": on_the_wire(log_proxy, _tear, 0.2),
+        "broker sessions played again": on_the_wire(log_proxy, lambda proxy, rng: proxy.replay(cut=rng.random() < 0.5) and None, 0.5),
+    }
+
+
+def cluster_faults(cluster: Cluster) -> dict[str, Strike]:
+    """A leader of the topic killed or stopped; it is back before the next fault."""
+
+    def leader_gone(round_: Round, orderly: bool) -> str:
+        landed = round_.landed()
+        leaders = round_.kafka.describe(round_.topic)
+        node = round_.random.choice(sorted(set(leaders.values())))
+        broker = cluster.brokers[node]
+        (broker.stop if orderly else broker.kill)()
+        until(
+            lambda: all(leader != node for leader in _leaders(round_).values()) and len(_leaders(round_)) == PARTITIONS,
+            "other leaders", RECOVERY_SECONDS_MAX,
+        )  # fmt: skip
+        broker.start()
+        cluster.until_whole()
+        return landed
+
+    return {
+        "leader killed": lambda round_: leader_gone(round_, orderly=False),
+        "worker killed": worker_killed,
+        "leader stopped": lambda round_: leader_gone(round_, orderly=True),
+        "worker stopped and woken": worker_stopped,
+    }
+
+
+def _leaders(round_: Round) -> dict[int, int]:
+    with contextlib.suppress(confluent_kafka.KafkaException):
+        return round_.kafka.describe(round_.topic)
+    return {}
+
+
+# --- the report -----------------------------------------------------------------------------------------------------
+
+
+def summary(tally: Tally) -> list[str]:
+    """Lines of a Markdown table: faults by kind, where they landed, and the longest recovery."""
+    lines = ["| fault | struck | " + " | ".join(PLACES) + " | longest recovery |", "| --- |" + " ---: |" * (len(PLACES) + 2)]
+    by = collections.Counter((fault.kind, fault.landed) for fault in tally.faults)
+    for kind in sorted({fault.kind for fault in tally.faults}):
+        row = [by[kind, place] for place in PLACES]
+        longest = max((fault.recovery_seconds or 0.0 for fault in tally.faults if fault.kind == kind), default=0.0)
+        lines.append(f"| {kind} | {sum(row)} | " + " | ".join(map(str, row)) + f" | {longest:.1f} s |")
+    totals = [sum(fault.landed == place for fault in tally.faults) for place in PLACES]
+    lines.append(f"| all | {len(tally.faults)} | " + " | ".join(map(str, totals)) + f" | {tally.longest_recovery():.1f} s |")
+    return lines
+
+
+def report(tally: Tally, seed: int) -> str:
+    rounds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.rounds.items()))
+    return "\n".join(
+        [
+            "# Chaos report: Kafka and PostgreSQL",
+            "",
+            "Written by `make chaos` (`tests/chaos/kafka_chaos.py`): three workers share a topic into PostgreSQL while a producer writes on and",
+            "faults strike at random instants. Where one landed is what PostgreSQL said of the workers' sessions at that instant (a worker that is",
+            "killed is stopped first and looked at), and for routing whether Kafka held records of an open transaction.",
+            "",
+            f"- date: {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}, seed {seed}, {tally.seconds:.0f} s",
+            f"- rounds: {rounds}; each ended with the oracle's tally, records that add up, and `recount: identical`",
+            f"- faults: {len(tally.faults)}; {tally.open_share():.0%} hit a transaction, a commit or an open flush",
+            f"- votes counted to the end: {tally.records:,}; lost: 0; counted twice: 0",
+            f"- longest recovery, from the fault's end until all that was in the topic at its beginning is counted: {tally.longest_recovery():.1f} s",
+            "",
+            *summary(tally),
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="strike real servers and workers at random instants")
+    parser.add_argument("--faults", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--report", type=pathlib.Path, help="write a Markdown report here")
+    parser.add_argument("--kind", action="append", choices=KINDS, help="only rounds of this kind; repeatable")
+    arguments = parser.parse_args()
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="votestream-chaos-"))
+    try:
+        tally = Chaos(directory, arguments.seed, arguments.faults, tuple(arguments.kind or KINDS)).run()
+    except BaseException:
+        print(f"what is left of the run is in {directory}", file=sys.stderr)
+        raise
+    shutil.rmtree(directory)
+    text = report(tally, arguments.seed)
+    if arguments.report:
+        arguments.report.write_text(text)
+    print(text)
+    if tally.open_share() < 0.5:
+        sys.exit("fewer than half of the faults hit a transaction, a commit or an open flush")
+
+
+if __name__ == "__main__":
+    main()
