@@ -35,6 +35,8 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(5);
 const TRANSACTION_AGE_MAX: Duration = Duration::from_millis(500);
 /// How long they do while there are none.
 const TRANSACTION_AGE_IDLE: Duration = Duration::from_millis(40);
+/// How long copies gather for one request, in milliseconds: larger batches cost both sides less.
+const LINGER_MS: &str = "20";
 /// Most copies in a transaction, at first and at most; a transaction that fails halves it, one that succeeds lets it grow.
 const TRANSACTION_RECORDS_MAX: u64 = 200_000;
 const TRANSACTION_RECORDS_MIN: u64 = 1_000;
@@ -427,7 +429,7 @@ fn producer(site: &Site, partition: PartitionId, bytes_max: u64) -> Result<BaseP
         .set("transactional.id", format!("votestream-route-{}-{}", site.source_id, partition.0))
         .set("transaction.timeout.ms", timeout)
         .set("compression.type", site.url.options.codec.name())
-        .set("linger.ms", "5")
+        .set("linger.ms", LINGER_MS)
         .set("batch.num.messages", "20000")
         .set("delivery.report.only.error", "true")
         // Beyond what a transaction holds, so that the queue is never what stops it.
