@@ -32,7 +32,7 @@ test: ## Install what the tests need, start the real services, run every suite, 
 bench: build ## What each stage costs on this machine, beside references in the same run
 	$(BINARY) bench $(ARGS)
 
-chaos: ## A thousand random kills, with a report in docs/chaos-report.md
+chaos: ## A thousand random kills, a thousand faults on real servers; reports in docs/
 	@scripts/need-toolchain.sh full
 	scripts/chaos.sh
 

@@ -1,8 +1,19 @@
 #!/bin/bash
-# A thousand random kills of the real binary; the report is committed.
+# A thousand random kills of the real binary on its own log and store, and a thousand faults on real Kafka and PostgreSQL servers,
+# which it starts itself. The reports are committed. KILLS and FAULTS change the numbers; 0 leaves that part out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
+. scripts/services/lib.sh
 python_venv
 cargo build --release --locked -p votestream --features failpoints
-VOTESTREAM_BIN="$PWD/target/release/votestream" target/venv/bin/python -m tests.chaos.chaos --kills "${KILLS:-1000}" --report docs/chaos-report.md
+export VOTESTREAM_BIN="$PWD/target/release/votestream"
+if [ "${KILLS:-1000}" != 0 ]; then
+  target/venv/bin/python -m tests.chaos.chaos --kills "${KILLS:-1000}" --report docs/chaos-report.md
+fi
+if [ "${FAULTS:-1000}" != 0 ]; then
+  kafka_install
+  postgres_install
+  VOTESTREAM_TEST_KAFKA_LIB="$PWD/$KAFKA_LIB" target/venv/bin/python -m tests.chaos.kafka_chaos --faults "${FAULTS:-1000}" --seed "${SEED:-1}" \
+    --report docs/chaos-kafka-report.md
+fi

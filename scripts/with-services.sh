@@ -4,8 +4,8 @@
 #     scripts/with-services.sh COMMAND…
 #
 # The command finds them by its environment: VOTESTREAM_TEST_KAFKA (host:port), VOTESTREAM_TEST_KAFKA_LIB (Kafka's jars),
-# VOTESTREAM_TEST_POSTGRES (a URL; the password in PGPASSWORD) and, where scripts/secured-kafka.sh can start a broker with TLS and
-# SASL, VOTESTREAM_TEST_KAFKA_SECURED. Everything started is stopped in all cases; the exit status is the command's.
+# VOTESTREAM_TEST_KAFKA_SECURED (the directory of a broker with TLS and SASL, see scripts/secured-kafka.sh) and
+# VOTESTREAM_TEST_POSTGRES (a URL; the password in PGPASSWORD). Everything started is stopped in all cases; the exit status is the command's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -21,6 +21,7 @@ finish() {
   trap '' INT TERM HUP
   stop_pid "the command" "$RUN/command.pid"
   kafka_stop "$RUN/kafka" &
+  kafka_stop "$RUN/secured" &
   postgres_stop "$RUN/postgres" &
   wait
   postgres_forget "$RUN/postgres"
@@ -40,13 +41,17 @@ kafka_start "$RUN/kafka" "$kafka_port" &
 kafka_starts=$!
 postgres_start "$RUN/postgres" "$postgres_port" &
 postgres_starts=$!
+scripts/secured-kafka.sh start "$RUN/secured" &
+secured_starts=$!
 wait "$kafka_starts"
 wait "$postgres_starts"
-echo "services ready after $((($(date +%s%N) - began) / 1000000)) ms: Apache Kafka on $kafka_port, PostgreSQL on $postgres_port" >&2
+wait "$secured_starts"
+echo "services ready after $((($(date +%s%N) - began) / 1000000)) ms: Apache Kafka on $kafka_port, another with TLS and SASL, PostgreSQL on $postgres_port" >&2
 
 export VOTESTREAM_TEST_KAFKA="127.0.0.1:$kafka_port"
 VOTESTREAM_TEST_KAFKA_LIB="$(cd "$KAFKA_LIB" && pwd)"
 export VOTESTREAM_TEST_KAFKA_LIB
+export VOTESTREAM_TEST_KAFKA_SECURED="$RUN/secured"
 export VOTESTREAM_TEST_POSTGRES="postgres://votestream@127.0.0.1:$postgres_port/votestream"
 PGPASSWORD=$(cat "$RUN/postgres/password")
 export PGPASSWORD

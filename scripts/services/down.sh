@@ -5,9 +5,10 @@ cd "$(dirname "$0")/../.."
 . scripts/services/lib.sh
 RUN=$PWD/target/services
 kafka_stop "$RUN/kafka" &
+kafka_stop "$RUN/secured" &
 postgres_stop "$RUN/postgres" &
 wait
 if [ "${1:-}" = --forget ]; then
   postgres_forget "$RUN/postgres"
-  rm -rf "$RUN/kafka" "$RUN/postgres"
+  rm -rf "$RUN/kafka" "$RUN/secured" "$RUN/postgres"
 fi

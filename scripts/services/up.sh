@@ -26,9 +26,6 @@ kafka_install
 postgres_install
 bring kafka 9092
 bring postgres 54320
-if [ -x scripts/secured-kafka.sh ]; then
-  echo "a broker with TLS and SASL of its own: scripts/secured-kafka.sh"
-fi
 # HDFS, S3 and Spark: `bring` them here.
 
 cat <<LINES
@@ -36,6 +33,7 @@ Apache Kafka  127.0.0.1:$(cat "$RUN/kafka/port")    --log kafka://127.0.0.1:$(ca
 PostgreSQL    127.0.0.1:$(cat "$RUN/postgres/port")   --store postgres://votestream@127.0.0.1:$(cat "$RUN/postgres/port")/votestream
               export PGPASSWORD=\$(cat ${RUN#"$PWD/"}/postgres/password)
 a topic       java -cp '$KAFKA_LIB/*' org.apache.kafka.tools.TopicCommand --bootstrap-server 127.0.0.1:$(cat "$RUN/kafka/port") --create --topic voter_data --partitions 4
+TLS and SASL  scripts/secured-kafka.sh start target/services/secured: one more broker; how to reach it is in target/services/secured/env
 logs          ${RUN#"$PWD/"}/kafka/kafka.log, ${RUN#"$PWD/"}/postgres/postgres.log
 stop          make services-down
 LINES

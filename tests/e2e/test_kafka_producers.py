@@ -112,7 +112,7 @@ def test_anything_else_is_refused_and_counted_when_routed(
     topic = kafka.create(PARTITIONS, stem="scattered")
     produce(kafka, topic, MAPPINGS[mapping](VOTES, 4))
     flags = ("--mapping", mapping)
-    vs.refused("count", "--log", kafka.url(topic), "--store", postgres.url, "--until-end", *flags, says=("--route", topic))
+    vs.refused("count", "--log", kafka.url(topic), "--store", postgres.url, "--until-end", *flags, says=("--route", "partitioner"))
     fresh = Postgres(postgres.server_url)
     count(vs, kafka, topic, fresh.url, "--route", *flags)
     routed = f"{topic}.by-voter"
@@ -148,7 +148,7 @@ def test_misrouted_records_are_rejects_where_that_was_asked_for(vs: Harness, kaf
         answer.add(event.value)
         put(producer, topic, key, event.value, partition=right)
     assert producer.flush(PATIENCE_SECONDS) == 0
-    vs.refused("count", "--log", kafka.url(topic), "--store", f"sqlite:{vs.dir / 'refused.db'}", "--until-end", says=("--route", topic))
+    vs.refused("count", "--log", kafka.url(topic), "--store", f"sqlite:{vs.dir / 'refused.db'}", "--until-end", says=("--route", "partitioner"))
     count(vs, kafka, topic, vs.store, "--misrouted=reject")
     expected = answer.results()
     expected["records"] += misrouted
