@@ -1,8 +1,7 @@
-//! One source partition on its way into the copy: its reader, its producer, and the thread that waits for its transactions.
+//! One source partition on its way into the copy: what it reads from, what its open transaction holds, when that is committed.
 //!
-//! The router's thread reads and hands records to librdkafka, which never waits. All that waits (opening, committing, aborting) is done by
- Whatever fails, the lane is opened anew: that ends a transaction in doubt, and the brokers then tell how
-//! far the partition is routed.
+//! The router's thread reads and hands records to librdkafka, which never waits. All that waits is left to [`super::worker`]. Whatever
+//! fails, the lane is opened anew: that ends a transaction in doubt, and the brokers then tell how far the partition is routed.
 
 use super::copy::Copy;
 use super::worker::{Event, Job, Worker, producer, serve};
