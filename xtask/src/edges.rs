@@ -35,6 +35,8 @@ const ALONE: &[(&str, &[&str])] = &[
     // The binary only for the reference that `bench` measures beside the log.
     ("lz4_flex", &["votestream-log", "votestream"]),
     ("rdkafka", &["votestream-log"]),
+    ("kafka-protocol", &["votestream-log"]),
+    ("tokio-postgres", &["votestream-store"]),
 ];
 
 /// The workspace as Cargo sees it.

@@ -318,9 +318,9 @@ pub enum LogError {
         /// Kafka's number.
         code: i16,
         /// Kafka's name.
-        name: String,
+        name: Box<str>,
         /// What the broker says beyond it, after ": ", or nothing.
-        detail: String,
+        detail: Box<str>,
         /// What to do about it.
         next: &'static str,
         /// Asking again later may help.

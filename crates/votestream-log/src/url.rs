@@ -32,7 +32,7 @@ pub struct DirLogUrl {
 }
 
 impl LogUrl {
-    /// The directory, which is all that this build can open.
+    /// The directory, which is all that a build without Kafka can open.
     ///
     /// # Errors
     /// [`LogError::NotBuilt`] for a Kafka topic.
@@ -41,7 +41,7 @@ impl LogUrl {
             Self::Dir(url) => Ok(url),
             Self::Kafka(_) => Err(LogError::NotBuilt {
                 what: "a kafka:// log",
-                instead: "use a directory, as in --log dir:data/log",
+                instead: "use a build with Kafka (cargo build without --no-default-features), or a directory, as in --log dir:data/log",
             }),
         }
     }

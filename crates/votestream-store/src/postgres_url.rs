@@ -43,6 +43,7 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 /// What the URL may say.
 const TIMEOUT_MS_MAX: u64 = 600_000;
+const WRONG_PORT: &str = "has a port that is none";
 
 /// Whether this is a PostgreSQL URL at all, well formed or not.
 pub(crate) fn is_postgres(text: &str) -> bool {
@@ -74,9 +75,19 @@ impl PostgresUrl {
             statement_timeout: STATEMENT_TIMEOUT,
             lock_timeout: LOCK_TIMEOUT,
         };
+        let mut all_ports = None;
         for option in query.split('&').filter(|o| !o.is_empty()) {
             let (key, value) = option.split_once('=').ok_or("has an option without a value")?;
-            url.option(key, decode(value)?)?;
+            let value = decode(value)?;
+            if key == "port" {
+                let port = value.parse().ok().filter(|p| *p > 0).ok_or(WRONG_PORT)?;
+                all_ports = Some(port);
+            } else {
+                url.option(key, value)?;
+            }
+        }
+        if let Some(port) = all_ports {
+            url.hosts.iter_mut().for_each(|host| host.1 = port);
         }
         Ok(url)
     }
@@ -109,7 +120,7 @@ impl PostgresUrl {
             "lock_timeout_ms" => self.lock_timeout = timeout(&value, 1)?,
             _ => {
                 return Err("has an unknown option (known: sslmode, sslrootcert, password_file, passfile, \
-                            connect_timeout, statement_timeout_ms, lock_timeout_ms, user, host, dbname)");
+                            connect_timeout, statement_timeout_ms, lock_timeout_ms, user, host, port, dbname)");
             }
         }
         Ok(())
@@ -142,7 +153,6 @@ fn timeout(text: &str, unit_ms: u64) -> Result<Duration, &'static str> {
 
 /// `name`, `name:port`, `[::1]:port`, or a percent-encoded directory of a Unix socket.
 fn host(text: &str) -> Result<(String, u16), &'static str> {
-    const WRONG: &str = "has a port that is none";
     let (name, port) = if let Some(rest) = text.strip_prefix('[') {
         let (name, port) = rest.split_once(']').ok_or("has a host with [ and no ]")?;
         (name, port.strip_prefix(':'))
@@ -152,9 +162,9 @@ fn host(text: &str) -> Result<(String, u16), &'static str> {
             None => (text, None),
         }
     };
-    let port = port.map_or(Ok(PORT), |p| p.parse().map_err(|_| WRONG))?;
+    let port = port.map_or(Ok(PORT), |p| p.parse().map_err(|_| WRONG_PORT))?;
     match decode(name)? {
-        name if name.is_empty() || port == 0 => Err(if port == 0 { WRONG } else { "names no host" }),
+        name if name.is_empty() || port == 0 => Err(if port == 0 { WRONG_PORT } else { "names no host" }),
         name => Ok((name, port)),
     }
 }
@@ -200,8 +210,8 @@ mod tests {
         assert_eq!(url.password.as_ref().map(|p| p.0.as_str()), Some("p@ss"));
         assert_eq!(url.hosts, [("db1".to_owned(), 5_432), ("::1".to_owned(), 5_433)]);
         assert_eq!((url.tls, url.connect_timeout), (TlsMode::VerifyFull, Duration::from_secs(3)));
-        let url = PostgresUrl::parse("postgres:///votes?host=%2Frun%2Fpostgresql").unwrap();
-        assert_eq!(url.hosts, [("/run/postgresql".to_owned(), 5_432)]);
+        let url = PostgresUrl::parse("postgres:///votes?port=5439&host=%2Frun%2Fpostgresql").unwrap();
+        assert_eq!(url.hosts, [("/run/postgresql".to_owned(), 5_439)]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub enum StoreUrl {
     /// `sqlite:PATH`: one file, beside it `-wal`, `-shm` and `.lock`.
     Sqlite(PathBuf),
     /// `postgres://user@host:port/db`.
-    Postgres(PostgresUrl),
+    Postgres(Box<PostgresUrl>),
 }
 
 impl FromStr for StoreUrl {
@@ -21,7 +21,7 @@ impl FromStr for StoreUrl {
     fn from_str(text: &str) -> Result<Self, StoreError> {
         let refuse = |why| StoreError::Url { url: postgres_url::shown(text), why };
         if postgres_url::is_postgres(text) {
-            return PostgresUrl::parse(text).map(Self::Postgres).map_err(refuse);
+            return PostgresUrl::parse(text).map(|url| Self::Postgres(Box::new(url))).map_err(refuse);
         }
         let Some(path) = text.strip_prefix("sqlite:") else {
             return Err(refuse("is of no known kind"));

@@ -22,7 +22,7 @@ pub struct WriterStore {
 }
 
 enum Backend {
-    Sqlite(sqlite::Writer),
+    Sqlite(Box<sqlite::Writer>),
     #[cfg(feature = "postgres")]
     Postgres(Box<crate::postgres::Writer>),
 }
@@ -31,7 +31,9 @@ impl WriterStore {
     /// Opens a store, making or migrating it where needed. Refuses what is not ours, is newer, or is being counted into.
     pub fn open(url: &StoreUrl) -> Result<Self, StoreError> {
         let backend = match url {
-            StoreUrl::Sqlite(path) => Backend::Sqlite(sqlite::Writer::open(path, &url.to_string())?),
+            StoreUrl::Sqlite(path) => {
+                Backend::Sqlite(Box::new(sqlite::Writer::open(path, &url.to_string())?))
+            }
             #[cfg(feature = "postgres")]
             StoreUrl::Postgres(at) => Backend::Postgres(Box::new(crate::postgres::Writer::open(at)?)),
             #[cfg(not(feature = "postgres"))]
@@ -104,7 +106,7 @@ impl WriterStore {
     }
 
     /// Applies sealed deltas, ascending by partition, in one transaction, or none of them. After a transient error the same deltas
-    /// may be given again, once [`Self::resolve`] says so.
+    /// may be given again, once [`Self::resolve`] says so. PostgreSQL: given again without, they are resolved here first.
     pub fn flush(
         &mut self,
         election: &str,

@@ -360,7 +360,9 @@ fn workers_share_an_election_by_partition() {
             }
             seen.len()
         });
-        workers.into_iter().for_each(|w| w.join().unwrap());
+        for worker in workers {
+            worker.join().unwrap();
+        }
         over.store(true, Ordering::Release);
         assert!(watcher.join().unwrap() > 10);
     });

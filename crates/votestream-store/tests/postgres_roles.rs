@@ -67,7 +67,7 @@ impl Drop for Roles<'_> {
 
 fn denied(sql: &Sql, text: &str) {
     let error = sql.run(text).expect_err(text);
-    assert_eq!(error.code().map(|c| c.code()), Some("42501"), "{text}: {error:?}");
+    assert_eq!(error.code().map(tokio_postgres::error::SqlState::code), Some("42501"), "{text}: {error:?}");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn the_views_show_what_the_api_shows() {
     let (mut store, mut workers) = start(&database.url("?sslmode=disable"), &election, 2);
     let id = election.id.clone();
     for minute in 1..4_i64 {
-        for worker in 0..2_usize {
+        for (worker, counting) in workers.iter_mut().enumerate() {
             let entries: Vec<_> = (0..60_u64)
                 .map(|i| Entry::Vote {
                     voter: 1_000 * minute as u64 + i,
@@ -148,7 +148,7 @@ fn the_views_show_what_the_api_shows() {
                     minute: minute + 2 * worker as i64,
                 })
                 .collect();
-            let delta = workers[worker].seal(&entries);
+            let delta = counting.seal(&entries);
             store.flush(&id, &[delta], Millis(NOW.0 + minute)).unwrap();
         }
     }

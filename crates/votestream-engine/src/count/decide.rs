@@ -135,7 +135,7 @@ impl<'a> Decider<'a> {
     }
 }
 
-fn reached(until: &Until, part: &PartitionCount) -> bool {
+pub(super) fn reached(until: &Until, part: &PartitionCount) -> bool {
     until.as_ref().is_some_and(|ends| part.next() >= ends[part.partition().0 as usize])
 }
 

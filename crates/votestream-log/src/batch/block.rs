@@ -107,16 +107,8 @@ impl Block {
         self.header.leader_epoch = epoch;
     }
 
-    pub(crate) fn base_offset(&self) -> Offset {
-        self.header.base_offset
-    }
-
     pub(crate) fn next_offset(&self) -> Offset {
         self.next
-    }
-
-    pub(crate) fn records(&self) -> u32 {
-        self.header.records.unsigned_abs()
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -137,10 +129,12 @@ impl Block {
 mod tests {
     use super::*;
 
+    type Given = (u64, i64, Option<&'static [u8]>, Option<&'static [u8]>, bool);
+
     #[test]
     fn records_come_back_at_their_offsets() {
         let mut block = Block::new(Offset(10), Vec::new());
-        let records: [(u64, i64, Option<&[u8]>, Option<&[u8]>, bool); 4] = [
+        let records: [Given; 4] = [
             (10, 1_000, Some(b"key"), Some(b"value"), false),
             (13, -1, None, None, false),
             (14, 2_000, Some(b""), Some(b""), false),
@@ -168,7 +162,7 @@ mod tests {
     fn a_block_without_records_is_a_marker() {
         let mut block = Block::new(Offset(5), Vec::new());
         block.end_at(Offset(8));
-        assert_eq!((block.records(), block.next_offset()), (0, Offset(8)));
+        assert_eq!((block.bytes(), block.next_offset()), (0, Offset(8)));
         assert!(block.batch().header().is_control() && block.batch().records().next().is_none());
     }
 }

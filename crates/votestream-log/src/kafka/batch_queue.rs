@@ -27,7 +27,7 @@ pub(crate) struct BatchQueue<C: ConsumerContext + 'static> {
     queue: *mut rd_kafka_queue_t,
     messages: Vec<*mut rd_kafka_message_t>,
     /// Dropped after the queue: fields go in order, and `Drop` gives the queue back before any of them.
-    consumer: BaseConsumer<C>,
+    _consumer: BaseConsumer<C>,
 }
 
 /// A message, or an event such as the end of a partition, as long as the batch is held.
@@ -35,8 +35,6 @@ pub(crate) struct BatchQueue<C: ConsumerContext + 'static> {
 pub(crate) struct Message<'a> {
     /// What happened; `RD_KAFKA_RESP_ERR_NO_ERROR` for a record.
     pub(crate) error: RDKafkaRespErr,
-    /// The partition.
-    pub(crate) partition: i32,
     /// The offset.
     pub(crate) offset: i64,
     /// Milliseconds since 1970; −1 where there is none.
@@ -55,14 +53,9 @@ unsafe impl<C: ConsumerContext + 'static> Send for BatchQueue<C> where BaseConsu
 impl<C: ConsumerContext + 'static> BatchQueue<C> {
     /// Takes the consumer over.
     pub(crate) fn new(consumer: BaseConsumer<C>) -> Self {
-        // SAFETY: the client lives as long as `consumer`, which this value owns; the queue is a counted reference of its own.
+        // SAFETY: the client lives as long as the consumer, which this value owns; the queue is a counted reference of its own.
         let queue = unsafe { rd_kafka_queue_get_consumer(consumer.client().native_ptr()) };
-        Self { queue, messages: Vec::with_capacity(MESSAGES_MAX), consumer }
-    }
-
-    /// The consumer, for all but polling.
-    pub(crate) fn consumer(&self) -> &BaseConsumer<C> {
-        &self.consumer
+        Self { queue, messages: Vec::with_capacity(MESSAGES_MAX), _consumer: consumer }
     }
 
     /// Waits up to `timeout` for messages and gives those that are there. The batch before goes back to librdkafka.
@@ -107,7 +100,6 @@ unsafe fn view<'a>(message: *const rd_kafka_message_t) -> Message<'a> {
         let raw = &*message;
         Message {
             error: raw.err,
-            partition: raw.partition,
             offset: raw.offset,
             timestamp: rd_kafka_message_timestamp(message, ptr::null_mut()),
             key: bytes(raw.key, raw.key_len),

@@ -21,6 +21,8 @@ use votestream_election::{LogId, PartitionId};
 
 /// Kafka's code where a topic is not there.
 const UNKNOWN_TOPIC: i16 = 3;
+/// FindCoordinator's number of transactional ids.
+const KEY_TYPE_TRANSACTION: i8 = 1;
 
 /// One topic of a cluster.
 ///
@@ -34,7 +36,7 @@ const UNKNOWN_TOPIC: i16 = 3;
 /// client.nodes() -> Vec<NodeId>; client.place(NodeId) -> Option<String>       // "host:port"
 /// client.connect_node(&self, NodeId) -> Result<Connection, LogError>
 /// client.connect_any(&mut self) -> Result<Connection, LogError>   // a new connection to whichever broker answers
-/// client.coordinator(&mut self, CoordinatorKind, key: &str) -> Result<NodeId, LogError>
+/// client.transaction_coordinator(&mut self, id: &str) -> Result<NodeId, LogError>
 /// client.config() -> &Arc<Config>    // with place(): Connection::open(&place, &config) without holding the client
 /// ```
 /// It is `Send`: put it in a mutex to share it.
@@ -59,15 +61,6 @@ pub(crate) struct Leader {
     pub(crate) epoch: i32,
 }
 
-/// What coordinates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CoordinatorKind {
-    /// A consumer group.
-    Group,
-    /// A transactional id.
-    Transaction,
-}
-
 /// A partition as the metadata tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PartitionMeta {
@@ -86,7 +79,6 @@ struct Found {
     /// By number, from 0, without a gap.
     partitions: Vec<PartitionMeta>,
     places: HashMap<NodeId, String>,
-    controller: NodeId,
 }
 
 impl Client {
@@ -182,11 +174,6 @@ impl Client {
         nodes
     }
 
-    /// The broker that the cluster's administration goes to.
-    pub(crate) fn controller(&self) -> NodeId {
-        self.found.controller
-    }
-
     /// Where a broker is, as `host:port`.
     pub(crate) fn place(&self, node: NodeId) -> Option<String> {
         self.found.places.get(&node).cloned()
@@ -227,19 +214,18 @@ impl Client {
         bootstrap(&self.config, &self.all_places(), |_| Ok(())).map(|(connection, ())| connection)
     }
 
-    /// The broker that coordinates the group or transactional id `key`.
+    /// The broker that coordinates the transactional id `id`.
     ///
     /// # Errors
     /// A transient [`LogError::Kafka`] while there is none.
-    pub(crate) fn coordinator(&mut self, kind: CoordinatorKind, key: &str) -> Result<NodeId, LogError> {
+    pub(crate) fn transaction_coordinator(&mut self, id: &str) -> Result<NodeId, LogError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect_any()?,
         };
-        let key = StrBytes::from_string(key.to_owned());
+        let key = StrBytes::from_string(id.to_owned());
         let version = connection.version::<FindCoordinatorRequest>()?;
-        let mut request =
-            FindCoordinatorRequest::default().with_key_type(i8::from(kind == CoordinatorKind::Transaction));
+        let mut request = FindCoordinatorRequest::default().with_key_type(KEY_TYPE_TRANSACTION);
         if version >= 4 {
             request.coordinator_keys = vec![key];
         } else {
@@ -377,7 +363,6 @@ fn found(
         id: told.topic_id,
         partitions: partitions.into_iter().map(|(_, partition)| partition).collect(),
         places: places.collect(),
-        controller: NodeId(answer.controller_id.0),
     })
 }
 

@@ -46,7 +46,6 @@ pub(super) const CHECK_ADDRESS: &str = "check host and port, and whether its lis
 /// connection.receive::<R>() -> Result<R::Response, LogError>     // the oldest request's answer, within Config::request_timeout
 /// connection.receive_within::<R>(Duration) -> Result<Option<R::Response>, LogError> // None: not all here yet; ask again, nothing is lost
 /// connection.call(&request) -> Result<R::Response, LogError>     // send + receive; nothing else may be under way
-/// connection.under_way() -> usize                                // requests without an answer yet
 /// connection.place() -> &str
 /// ```
 /// `R` is the request's type ([`super::request::Request`] is implemented for the messages that we use). Answers' `Bytes` (a Fetch answer's
@@ -121,6 +120,7 @@ impl Connection {
     }
 
     /// How many requests have no answer yet.
+    #[cfg(test)]
     pub(crate) fn under_way(&self) -> usize {
         self.waiting.len()
     }
@@ -324,7 +324,7 @@ impl Connection {
         match answer.error_code {
             0 => {}
             UNSUPPORTED_SASL_MECHANISM => {
-                let offered: Vec<_> = answer.mechanisms.iter().map(|name| name.as_str()).collect();
+                let offered: Vec<_> = answer.mechanisms.iter().map(StrBytes::as_str).collect();
                 let what =
                     format!("its listener does not take SASL {mechanism} (it takes {})", offered.join(", "));
                 return Err(self.refused(what, "choose one of them with sasl="));

@@ -93,7 +93,8 @@ pub(crate) fn refused(place: &str, doing: &'static str, code: i16, message: Opti
         _ => {
             let transient = sort(code) != Sort::Fatal;
             let next = if transient { "it is tried again" } else { "see the broker's log" };
-            let detail = message.map_or(String::new(), |message| format!(": {message}"));
+            let detail = message.map_or(String::new(), |message| format!(": {message}")).into();
+            let name = name.into();
             LogError::Kafka { place: place.to_owned(), doing, code, name, detail, next, transient }
         }
     }

@@ -414,6 +414,74 @@ impl std::fmt::Debug for Group {
         f.debug_struct("Group")
             .field("group_id", &self.shared.group_id)
             .field("assignment", &assignment)
-            .finish()
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SESSION: Duration = Duration::from_secs(10);
+
+    fn set(ids: &[u32]) -> BTreeSet<PartitionId> {
+        ids.iter().copied().map(PartitionId).collect()
+    }
+
+    fn member(ids: &[u32], polled: Instant) -> State {
+        let mut state = State { polled: Some(polled), ..State::default() };
+        state.assigned(set(ids));
+        state
+    }
+
+    #[test]
+    fn a_member_that_stood_still_for_a_session_shows_nothing_at_once() {
+        let start = Instant::now();
+        let mut state = member(&[0, 1], start);
+        assert!(!state.notice_stall(start + SESSION, SESSION), "not yet");
+        let before = state.assignment();
+        assert!(state.notice_stall(start + SESSION * 2, SESSION), "asked before its thread has run again");
+        assert_eq!(
+            state.assignment(),
+            Assignment { generation: before.generation + 1, partitions: Vec::new() }
+        );
+        // librdkafka finds out as well, and gets other partitions later.
+        state.heard(start + SESSION * 2, SESSION);
+        assert!(!state.revoked(&set(&[0, 1]), true));
+        state.assigned(set(&[1]));
+        assert_eq!(state.assignment().partitions, [PartitionId(1)]);
+    }
+
+    #[test]
+    fn what_the_coordinator_never_took_away_comes_back_after_another_session() {
+        let start = Instant::now();
+        let mut state = member(&[0, 1, 2], start);
+        let woken = start + SESSION * 3;
+        assert!(state.heard(woken, SESSION));
+        assert!(state.assignment().partitions.is_empty());
+        assert!(!state.revoked(&set(&[2]), false), "an ordinary revocation in between");
+        assert!(!state.heard(woken + SESSION, SESSION));
+        assert!(state.heard(woken + SESSION + POLL, SESSION));
+        assert_eq!(state.assignment().partitions, [PartitionId(0), PartitionId(1)]);
+    }
+
+    #[test]
+    fn an_assignment_tells_that_the_rest_is_held() {
+        let start = Instant::now();
+        let mut state = member(&[0], start);
+        state.heard(start + SESSION * 2, SESSION);
+        state.assigned(set(&[3]));
+        assert_eq!(state.assignment().partitions, [PartitionId(0), PartitionId(3)]);
+    }
+
+    #[test]
+    fn every_change_has_a_generation_and_nothing_else_has() {
+        let mut state = member(&[0, 1], Instant::now());
+        let first = state.generation;
+        assert!(!state.revoked(&set(&[7]), false));
+        assert_eq!(state.generation, first);
+        assert!(state.revoked(&set(&[1]), false));
+        assert!(state.assigned(set(&[])), "that nothing more comes is news");
+        assert_eq!(state.generation, first + 2);
     }
 }

@@ -99,14 +99,15 @@ impl Publisher {
         if !self.newest.insert(key.to_vec(), newest).is_some_and(|older| older.unsent) {
             self.unsent.push_back(key.to_vec());
         }
-        self.go_on(Duration::ZERO);
+        self.go_on();
     }
 
     /// Waits until the brokers have all that was published, for at most `timeout`. Says whether they have.
     pub fn flush(&mut self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         loop {
-            self.go_on(STEP);
+            std::thread::park_timeout(STEP);
+            self.go_on();
             if self.newest.is_empty() {
                 return true;
             }
@@ -130,9 +131,9 @@ impl Publisher {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what the brokers said, waiting for at most `wait`, and sends what is to be sent.
-    fn go_on(&mut self, wait: Duration) {
-        self.producer.poll(wait);
+    /// Takes in what the brokers said, and sends what is to be sent.
+    fn go_on(&mut self) {
+        self.producer.poll(Duration::ZERO);
         if let Some((_, what)) = self.producer.client().fatal_error() {
             self.start_anew(&what);
         }

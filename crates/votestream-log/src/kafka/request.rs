@@ -224,11 +224,7 @@ fn find_coordinator(w: &mut Step<'_, '_>, v: i16) -> Option<()> {
 
 fn produce(w: &mut Step<'_, '_>, v: i16) -> Option<()> {
     w.list(|w| {
-        if v <= 12 {
-            w.text()?
-        } else {
-            w.skip(16)?
-        }
+        topic(w, v)?;
         w.list(|w| {
             w.skip(4 + 2 + 8 + 8)?;
             w.skip_if(v >= 5, 8)?;
@@ -252,11 +248,7 @@ fn fetch(w: &mut Step<'_, '_>, v: i16) -> Option<()> {
     w.skip(4)?;
     w.skip_if(v >= 7, 2 + 4)?;
     w.list(|w| {
-        if v <= 12 {
-            w.text()?
-        } else {
-            w.skip(16)?
-        }
+        topic(w, v)?;
         w.list(|w| {
             w.skip(4 + 2 + 8 + 8)?;
             w.skip_if(v >= 5, 8)?;
@@ -293,4 +285,9 @@ fn endpoints(w: &mut Step<'_, '_>) -> Option<()> {
         w.text()?;
         w.tags()
     })
+}
+
+/// A topic by its name, from version 13 of Produce and Fetch on by its id.
+fn topic(w: &mut Step<'_, '_>, v: i16) -> Option<()> {
+    if v <= 12 { w.text() } else { w.skip(16) }
 }

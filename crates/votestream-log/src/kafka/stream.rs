@@ -249,7 +249,7 @@ fn resolve(place: &str, deadline: Instant) -> Result<Vec<SocketAddr>, LogError> 
     let name = place.to_owned();
     let thread = std::thread::Builder::new().name("kafka-resolve".to_owned());
     let started = thread.spawn(move || {
-        let found = name.to_socket_addrs().map(|found| found.collect::<Vec<_>>());
+        let found = name.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
         // Nobody waits any more after the deadline.
         drop(give.send(found));
     });

@@ -8,7 +8,9 @@ use crate::kafka::by_librdkafka::RdPartition;
 #[cfg(feature = "kafka")]
 use crate::kafka::fetch::KafkaPartition;
 use std::path::Path;
-use votestream_election::framing::{RECORD_BYTES_MAX, STUB_BYTES};
+#[cfg(feature = "kafka")]
+use votestream_election::framing::RECORD_BYTES_MAX;
+use votestream_election::framing::STUB_BYTES;
 use votestream_election::{Offset, PartitionId};
 
 /// Reads one partition, batch by batch. Keeps its buffers.
@@ -40,6 +42,8 @@ pub struct Batch<'a> {
 pub struct Records<'a> {
     inner: batch::Records<'a>,
     from: Offset,
+    /// Longer values are cut. Directories hold what our own writer let in.
+    value_bytes_max: usize,
     place: Place<'a>,
 }
 
@@ -158,7 +162,12 @@ impl<'a> Batch<'a> {
 
     /// Its records from the reader's start on. Those of a skipped batch are no votes.
     pub fn records(&self) -> Records<'a> {
-        Records { inner: self.inner.records(), from: self.from, place: self.place }
+        let value_bytes_max = match self.place {
+            Place::File { .. } => usize::MAX,
+            #[cfg(feature = "kafka")]
+            Place::Topic { .. } => RECORD_BYTES_MAX,
+        };
+        Records { inner: self.inner.records(), from: self.from, value_bytes_max, place: self.place }
     }
 }
 
@@ -191,7 +200,7 @@ impl<'a> Iterator for Records<'a> {
         loop {
             match self.inner.next()? {
                 Ok(record) if record.offset < self.from => {}
-                Ok(record) => return Some(Ok(bounded(record))),
+                Ok(record) => return Some(Ok(bounded(record, self.value_bytes_max))),
                 Err(error) => return Some(Err(self.corrupt(error))),
             }
         }
@@ -200,9 +209,9 @@ impl<'a> Iterator for Records<'a> {
 
 /// A value over the bound, as only others than us write it, is cut to the start that is kept of it.
 #[inline]
-fn bounded(record: Record<'_>) -> Record<'_> {
+fn bounded(record: Record<'_>, value_bytes_max: usize) -> Record<'_> {
     match record.value {
-        Some(value) if value.len() > RECORD_BYTES_MAX => {
+        Some(value) if value.len() > value_bytes_max => {
             Record { value: value.get(..STUB_BYTES), oversize: true, ..record }
         }
         _ => record,

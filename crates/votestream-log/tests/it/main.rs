@@ -19,3 +19,6 @@ mod codec;
 mod mutation;
 
 mod golden;
+
+#[cfg(feature = "kafka")]
+mod foreign_batches;

@@ -17,9 +17,9 @@ fn several_readers_see_every_vote_once_in_order() {
         for n in 0..4 {
             // Two readers of each partition: on one reader's threads, and on threads of their own.
             let (url, shared) = (&url, shared.clone());
-            readers.push(scope.spawn(move || follow(if n < 2 { shared } else { open(url) }, n % 2)));
+            readers.push(scope.spawn(move || follow(&if n < 2 { shared } else { open(url) }, n % 2)));
         }
-        readers.push(scope.spawn(|| follow(shared.clone(), 0)));
+        readers.push(scope.spawn(|| follow(&shared, 0)));
         for from in (0..TOTAL).step_by(250) {
             for partition in 0..2 {
                 send_votes(&producer, &url, partition, from..from + 250);
@@ -32,9 +32,9 @@ fn several_readers_see_every_vote_once_in_order() {
     });
 }
 
-fn follow(log: votestream_log::LogReader, partition: u32) -> Vec<(u64, Vec<u8>)> {
+fn follow(log: &votestream_log::LogReader, partition: u32) -> Vec<(u64, Vec<u8>)> {
     let mut reader = log.partition(PartitionId(partition), Offset(0)).unwrap();
-    read_on(&log, &mut reader, TOTAL).unwrap().votes
+    read_on(log, &mut reader, TOTAL).unwrap().votes
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub fn topic(name: &str, partitions: i32, config: &[(&str, &str)]) -> KafkaUrl {
 pub fn create(url: &KafkaUrl, topic: NewTopic<'_>, config: &[(&str, &str)]) {
     let topic = config.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
     let made = wait_for(admin(url).create_topics([&topic], &AdminOptions::new())).unwrap();
-    made.into_iter().for_each(|made| drop(made.unwrap()));
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
     until("the topic can be opened", || LogReader::open_url(&LogUrl::Kafka(url.clone())).is_ok());
 }
 

@@ -4,13 +4,16 @@ use crate::support::{flush, open, past, producer, read_on, send, topic};
 use std::time::{Duration, Instant};
 use votestream_election::{Offset, PartitionId};
 
+/// A key and a value.
+type Pair<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
 #[test]
 fn keys_tombstones_and_oversize() {
     let url = topic("values", 1, &[("max.message.bytes", "8000000")]);
     let mega = vec![b'm'; 1_000_000];
     let bound = vec![b'b'; 65_536];
     let over = vec![b'o'; 65_537];
-    let records: [(Option<&[u8]>, Option<&[u8]>); 9] = [
+    let records: [Pair<'_>; 9] = [
         (Some(b"k"), Some(b"v")),
         (None, Some(b"v")),
         (Some(b"tombstone"), None),
@@ -33,7 +36,7 @@ fn keys_tombstones_and_oversize() {
     }
     let log = open(&url);
     let mut reader = log.partition(PartitionId(0), Offset(0)).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let mut at = 0;
     while at < 2 * records.len() {
         assert!(Instant::now() < deadline);

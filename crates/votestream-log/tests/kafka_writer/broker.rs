@@ -46,7 +46,7 @@ impl Broker {
              controller.listener.names=CONTROLLER\ninter.broker.listener.name=INSIDE\nlog.dirs={}\n\
              offsets.topic.replication.factor=1\noffsets.topic.num.partitions=1\n\
              transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
-             transaction.state.log.num.partitions=1\nauto.create.topics.enable=false\n\
+             transaction.state.log.num.partitions=1\nlog.retention.hours=-1\nauto.create.topics.enable=false\n\
              transaction.abort.timed.out.transaction.cleanup.interval.ms=500\n",
             dir.path().join("data").display()
         )

@@ -2,7 +2,7 @@
 
 use crate::broker::Broker;
 use crate::proxy::Proxy;
-use crate::support::{PATIENCE, Source, check, check_acks, open, read, topic};
+use crate::support::{PATIENCE, Source, check, check_acks, open, read, read_as, topic};
 use std::time::{Duration, Instant};
 use votestream_election::SourceId;
 use votestream_log::{KafkaUrl, LogError};
@@ -75,22 +75,34 @@ fn a_transaction_that_takes_too_long_is_sent_again() {
     let writer = open(&url);
     let mut maker = Source::new(&writer, Some(SourceId(4)), 8_000);
     let mut records = 0;
-    for _ in 0..2 {
-        (records..records + 10_000).for_each(|index| maker.push(index).unwrap());
-        maker.flush().unwrap();
-        (records + 10_000..records + 20_000).for_each(|index| maker.push(index).unwrap());
-        records += 20_000;
-        maker.cut().unwrap();
-        // Held for longer than a transaction may take: the brokers abort it.
+    for round in 0.. {
+        // Held when a transaction is open, and for longer than one may take: the brokers abort it.
+        loop {
+            (records..records + 2_000).for_each(|index| maker.push(index).unwrap());
+            records += 2_000;
+            maker.cut().unwrap();
+            let facts = votestream_log::describe(&url).unwrap();
+            let mut offsets = facts.partitions.iter().filter_map(|partition| partition.offsets);
+            if offsets.any(|offsets| offsets.high_watermark > offsets.stable) {
+                break;
+            }
+        }
         proxy.hold(true);
-        let let_go = Instant::now() + Duration::from_secs(13);
+        let let_go = Instant::now() + Duration::from_secs(12);
         while Instant::now() < let_go {
             std::thread::sleep(Duration::from_millis(50));
         }
         proxy.hold(false);
+        (records..records + 2_000).for_each(|index| maker.push(index).unwrap());
+        records += 2_000;
         maker.flush().unwrap();
+        check(&read(&url, 2), records, 2);
+        let with_aborted = read_as(&url, 2, "read_uncommitted").len() as u64;
+        if with_aborted > records {
+            break;
+        }
+        assert!(round < 5, "no transaction was aborted");
     }
-    check(&read(&url, 2), records, 2);
 }
 
 #[test]

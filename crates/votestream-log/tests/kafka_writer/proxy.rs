@@ -37,10 +37,11 @@ impl Proxy {
             for client in listener.incoming().map_while(Result::ok) {
                 let to = accepting.to.lock().unwrap().clone();
                 let Ok(server) = TcpStream::connect(to) else { continue };
-                for (from, to) in [(&client, &server), (&server, &client)] {
+                // Answers are small: cut within the first few.
+                for (from, to, most) in [(&client, &server, 300_000), (&server, &client, 4_000)] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
                     let shared = Arc::clone(&accepting);
-                    std::thread::spawn(move || carry(from, to, &shared));
+                    std::thread::spawn(move || carry(from, to, most, &shared));
                 }
             }
         });
@@ -70,8 +71,8 @@ impl Proxy {
 }
 
 /// Carries bytes on, until a number of bytes after which the connection is cut, request or answer half carried.
-fn carry(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
-    let mut left = shared.random() % 300_000;
+fn carry(mut from: TcpStream, mut to: TcpStream, most: u64, shared: &Shared) {
+    let mut left = shared.random() % most;
     let mut bytes = [0; 16 << 10];
     while let Ok(read) = from.read(&mut bytes) {
         if read == 0 {

@@ -145,11 +145,16 @@ impl Read {
 
 /// All committed records of a topic, through librdkafka.
 pub fn read(url: &KafkaUrl, partitions: u32) -> Vec<Read> {
+    read_as(url, partitions, "read_committed")
+}
+
+/// All records of a topic, aborted ones too where `isolation` says so.
+pub fn read_as(url: &KafkaUrl, partitions: u32, isolation: &str) -> Vec<Read> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", url.brokers.join(","))
         .set("group.id", "votestream-test-reader")
         .set("enable.auto.commit", "false")
-        .set("isolation.level", "read_committed")
+        .set("isolation.level", isolation)
         .set("enable.partition.eof", "true")
         .set("check.crcs", "true")
         .create()

@@ -25,7 +25,7 @@ impl Desk {
     pub(crate) fn choose(&self, id: Option<&str>) -> Result<Election, StoreError> {
         let mut link = self.link.borrow_mut();
         let label = link.place().label.clone();
-        let done = link.read(async |session| elections::choose(session, &label, id).await);
+        let done = link.read(&async |session: &Session| elections::choose(session, &label, id).await);
         link.name(done)
     }
 }

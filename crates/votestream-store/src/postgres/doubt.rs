@@ -33,7 +33,7 @@ impl Writer {
         let engine = rows::engine_name(delta.fence.engine);
         // A new connection: what the old one still had under way can only come late, and fails its fence.
         self.link.get_mut().hang_up();
-        let raised = raise::patiently(self.link.get_mut(), async |session: &Session| {
+        let raised = raise::patiently(self.link.get_mut(), &async |session: &Session| {
             let partition = signed(delta.partition.0)?;
             let params = [&known.number as _, &partition as _, &(held as i64) as _, &engine as _];
             let row = session.maybe(include_str!("sql/progress_resolve.sql"), &params).await?;
@@ -41,20 +41,17 @@ impl Writer {
         })?;
         self.doubts.remove(&key);
         let resolution = resolve_commit(delta.fence.from, delta.to, raised);
-        match (raised, resolution) {
-            (Some((raised, _)), Resolution::Committed { .. } | Resolution::ApplyAgain { .. }) => {
-                let taken = claim.map_or(delta.fence.epoch, |c| c.taken.min(delta.fence.epoch));
-                self.claims.insert(key, Claim { taken, raised });
-                if matches!(resolution, Resolution::Committed { .. })
-                    && let Some(groups) = self.groups.get_mut(&key)
-                {
-                    groups.push(Group::of(delta));
-                }
-            }
-            _ => {
-                self.claims.remove(&key);
-                self.groups.remove(&key);
-            }
+        let Some((raised, _)) = raised.filter(|_| resolution != Resolution::Reload) else {
+            self.claims.remove(&key);
+            self.groups.remove(&key);
+            return Ok(resolution);
+        };
+        let taken = claim.map_or(delta.fence.epoch, |c| c.taken.min(delta.fence.epoch));
+        self.claims.insert(key, Claim { taken, raised });
+        if matches!(resolution, Resolution::Committed { .. })
+            && let Some(groups) = self.groups.get_mut(&key)
+        {
+            groups.push(Group::of(delta));
         }
         Ok(resolution)
     }

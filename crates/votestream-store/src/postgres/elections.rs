@@ -227,7 +227,7 @@ impl Writer {
 
     /// The same, read again: another worker may have begun the election anew.
     pub(super) fn known_anew(&mut self, id: &str) -> Result<Arc<Known>, StoreError> {
-        let row = self.read(async |session, label| row(session, label, id).await)?;
+        let row = self.read(&async |session: &Session, label: &str| row(session, label, id).await)?;
         let link = self.link.get_mut();
         let known = Arc::new(link.name(known(&row))?);
         self.known.insert(id.to_owned(), Arc::clone(&known));
@@ -246,10 +246,10 @@ impl Writer {
     }
 
     /// One call that only reads.
-    pub(super) fn read<T>(&self, call: impl AsyncFn(&Session, &str) -> Done<T>) -> Result<T, StoreError> {
+    pub(super) fn read<T>(&self, call: &impl AsyncFn(&Session, &str) -> Done<T>) -> Result<T, StoreError> {
         let mut link = self.link.borrow_mut();
         let label = link.place().label.clone();
-        let done = link.read(async |session| call(session, &label).await);
+        let done = link.read(&async |session: &Session| call(session, &label).await);
         link.name(done)
     }
 }

@@ -106,7 +106,7 @@ fn said(place: &Place, code: &SqlState, error: tokio_postgres::Error) -> StoreEr
         ),
         "28000" => refuse(
             format!(
-                "user {user:?} may not log in from here: look at the user's name and at the server's pg_hba.conf"
+                "user {user:?} may not log in from here: look at the user's name, at sslmode, and at the server's pg_hba.conf"
             ),
             source,
         ),
@@ -143,7 +143,8 @@ fn unsaid(place: &Place, error: tokio_postgres::Error, connected: bool) -> Store
         let why = "TLS with it cannot be agreed on: look at sslmode, at sslrootcert, and whether its certificate names this host";
         return StoreError::Refused { store, why: why.into(), source: Some(Box::new(error)) };
     }
-    if text.contains("authentication") && !connected {
+    let missing = error.source().is_some_and(|e| e.to_string().contains("password missing"));
+    if missing || (text.contains("authentication") && !connected) {
         let why =
             "no password was given and it wants one: give it with PGPASSWORD, password_file= or ~/.pgpass";
         return StoreError::Refused { store, why: why.into(), source: Some(Box::new(error)) };

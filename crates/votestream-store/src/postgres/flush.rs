@@ -61,12 +61,11 @@ impl Writer {
             Ok(bases) => bases,
             Err(fenced) => return Ok(FlushOutcome::Fenced(fenced)),
         };
-        let mut message = Message::new(known, now);
+        let mut message = Message::new(known, partitioners, now);
         for ((delta, fence), base) in deltas.iter().zip(&fences).zip(&mut bases) {
             message.add(known, delta, *fence, base)?;
         }
-        let narrowed = partitioners.map(PartitionerSet::to_text);
-        let done = self.send(&message, narrowed);
+        let done = self.send(&message);
         let link = self.link.get_mut();
         match done {
             Ok(sequence) => {
@@ -94,10 +93,10 @@ impl Writer {
         }
     }
 
-    fn send(&mut self, message: &Message<'_>, narrowed: Option<&str>) -> Done<u64> {
+    fn send(&mut self, message: &Message<'_>) -> Done<u64> {
         self.link.get_mut().once(async |session| {
             crash_point!("store-before-commit");
-            let row = session.maybe(include_str!("sql/flush.sql"), &message.params(&narrowed)).await?;
+            let row = session.maybe(include_str!("sql/flush.sql"), &message.params()).await?;
             crash_point!("store-after-commit");
             // No row of the election, with all fences holding, cannot be.
             rows::unsigned(&row.ok_or_else(|| corrupt("an election"))?, 0)
@@ -128,7 +127,7 @@ impl Writer {
         };
         if !deltas.iter().zip(fences).all(|(d, f)| fits(&bases, d, f)) {
             let partitions: Vec<PartitionId> = deltas.iter().map(|d| d.partition).collect();
-            bases = self.read(async |session, _| load(session, known, &partitions).await)?;
+            bases = self.read(&async |session: &Session, _: &str| load(session, known, &partitions).await)?;
         }
         let fenced: Vec<_> = deltas
             .iter()
@@ -144,7 +143,7 @@ impl Writer {
 
     /// Σ flushes + desk acts + releases.
     pub(super) fn sequence(&self, number: i32) -> Result<u64, StoreError> {
-        self.read(async |session, _| sequence(session, number).await)
+        self.read(&async |session: &Session, _: &str| sequence(session, number).await)
     }
 }
 
@@ -227,6 +226,7 @@ struct Message<'d> {
     now: i64,
     width: i32,
     cells: i32,
+    narrowed: Option<&'static str>,
     partition: Vec<i32>,
     from: Vec<i64>,
     epoch: Vec<i64>,
@@ -296,12 +296,13 @@ struct Leaves {
 }
 
 impl<'d> Message<'d> {
-    fn new(known: &Known, now: Millis) -> Self {
+    fn new(known: &Known, partitioners: Option<PartitionerSet>, now: Millis) -> Self {
         Self {
             election: known.number,
             now: now.0,
             width: (known.shape.regions * known.shape.layout.candidates) as i32,
             cells: known.shape.layout.cells() as i32,
+            narrowed: partitioners.map(PartitionerSet::to_text),
             ..Self::default()
         }
     }
@@ -397,18 +398,19 @@ impl<'d> Message<'d> {
     }
 
     #[rustfmt::skip]
-    fn params<'a>(&'a self, narrowed: &'a Option<&'a str>) -> [Param<'a>; 52] {
-        let Self { tally: t, timeline: m, seen: s, rejected: r, leaf: l, .. } = self;
+    fn params(&self) -> [Param<'_>; 52] {
+        let Self { tally, timeline, seen, rejected, leaf, .. } = self;
         [
-            &self.election, &self.now, &self.width, &self.cells, narrowed,
+            &self.election, &self.now, &self.width, &self.cells, &self.narrowed,
             &self.partition, &self.from, &self.epoch, &self.engine, &self.to, &self.leader_epoch,
             &self.counts[0], &self.counts[1], &self.counts[2], &self.counts[3], &self.minute, &self.log_end,
             &self.leaves, &self.chain, &self.open_records, &self.open_digest, &self.reasons, &self.totals,
-            &t.partition, &t.region, &t.upto, &t.cell, &t.add,
-            &m.partition, &m.minute, &m.counts[0], &m.counts[1], &m.counts[2], &m.counts[3], &m.totals,
-            &s.partition, &s.from, &s.part, &s.to, &s.entries, &s.ids,
-            &r.partition, &r.from, &r.to, &r.records, &r.before, &r.packed,
-            &l.partition, &l.number, &l.records, &l.digest, &l.chain,
+            &tally.partition, &tally.region, &tally.upto, &tally.cell, &tally.add,
+            &timeline.partition, &timeline.minute, &timeline.counts[0], &timeline.counts[1], &timeline.counts[2],
+            &timeline.counts[3], &timeline.totals,
+            &seen.partition, &seen.from, &seen.part, &seen.to, &seen.entries, &seen.ids,
+            &rejected.partition, &rejected.from, &rejected.to, &rejected.records, &rejected.before, &rejected.packed,
+            &leaf.partition, &leaf.number, &leaf.records, &leaf.digest, &leaf.chain,
         ]
     }
 }

@@ -26,7 +26,7 @@ const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How much longer than the server's own bound an answer is waited for.
 const GRACE: Duration = Duration::from_secs(2);
 /// A transaction of ours that is left open, by a worker stopped in its middle, is ended by the server after this.
-const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(60);
+const IDLE_IN_TRANSACTION: Duration = Duration::from_mins(1);
 
 /// A parameter of a statement, and all of them.
 pub(super) type Param<'a> = &'a (dyn ToSql + Sync);
@@ -130,11 +130,11 @@ impl Link {
     }
 
     /// Runs a `call` that changes nothing; where the connection was lost meanwhile, once more over a new one.
-    pub(super) fn read<T>(&mut self, call: impl AsyncFn(&Session) -> Done<T>) -> Done<T> {
+    pub(super) fn read<T>(&mut self, call: &impl AsyncFn(&Session) -> Done<T>) -> Done<T> {
         let had_session = self.line.session.is_some();
-        match self.once(&call) {
+        match self.once(call) {
             Err(fault) if had_session && fault.is_lost() && !matches!(fault, Fault::Deadline(_)) => {
-                self.once(&call)
+                self.once(call)
             }
             done => done,
         }
@@ -148,11 +148,8 @@ impl Link {
 impl Line {
     async fn run<T>(&mut self, deadline: Duration, call: impl AsyncFnOnce(&Session) -> Done<T>) -> Done<T> {
         let session = self.session().await?;
-        let done = match timeout(deadline, call(&session)).await {
-            Ok(done) => done,
-            // The connection goes: nobody knows what the server makes of it.
-            Err(_) => return Err(Fault::Deadline(deadline)),
-        };
+        // After the deadline the connection goes: nobody knows what the server makes of it.
+        let Ok(done) = timeout(deadline, call(&session)).await else { return Err(Fault::Deadline(deadline)) };
         let keep = match &done {
             Ok(_) => session.keep.take() || session.rolled_back().await,
             Err(fault) => !fault.is_lost() && !session.keep.take() && session.rolled_back().await,
@@ -179,15 +176,12 @@ impl Line {
         }
         let bound = self.url.connect_timeout;
         let opened = timeout(bound, self.connect()).await.unwrap_or(Err(Fault::Deadline(bound)));
-        match &opened {
-            Ok(_) => {
-                self.connected = true;
-                self.failures = 0;
-            }
-            Err(_) => {
-                self.not_before = Some(Instant::now() + pause(self.failures));
-                self.failures = self.failures.saturating_add(1);
-            }
+        if opened.is_ok() {
+            self.connected = true;
+            self.failures = 0;
+        } else {
+            self.not_before = Some(Instant::now() + pause(self.failures));
+            self.failures = self.failures.saturating_add(1);
         }
         opened
     }

@@ -12,7 +12,7 @@ const SCHEMA: i32 = MIGRATIONS.len() as i32;
 /// Key of the advisory lock, of this database: `vote` in ASCII.
 const LOCK: i64 = 0x766f_7465;
 /// How long bringing a schema up to date may take, waiting for who does it included.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// What the database holds where our schema would be.
 enum Found {
@@ -38,7 +38,7 @@ pub(super) fn bring_up_to_date(link: &mut Link) -> Result<(), StoreError> {
 /// Refuses what is not there, not ours or not of this version, for those who read or record acts.
 pub(super) fn must_be_current(link: &mut Link) -> Result<(), StoreError> {
     let store = link.place().label.clone();
-    let found = link.read(async |session| look(session, &store).await);
+    let found = link.read(&async |session: &Session| look(session, &store).await);
     match link.name(found)? {
         Found::Nothing => Err(StoreError::Missing { store }),
         Found::Foreign(why) => Err(StoreError::Foreign { store, why }),

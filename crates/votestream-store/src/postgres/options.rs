@@ -120,7 +120,8 @@ fn password(url: &PostgresUrl, place: &Place) -> Done<Option<String>> {
     }
     if let Some(path) = &url.password_file {
         let text = read_small(path).map_err(|source| {
-            let why = format!("its password file {path:?} cannot be read: give one that this user may read");
+            let path = path.display();
+            let why = format!("its password file {path} cannot be read: give one that this user may read");
             Fault::Store(StoreError::Refused { store: place.label.clone(), why, source: Some(source.into()) })
         })?;
         return Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()));

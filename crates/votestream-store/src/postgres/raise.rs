@@ -16,9 +16,9 @@ const LOOKS_MAX: u32 = 25;
 /// ends the blockers that are ours. The call must begin its own transaction, or be one statement.
 pub(super) fn patiently<T>(
     link: &mut Link,
-    call: impl AsyncFn(&Session) -> Done<T>,
+    call: &impl AsyncFn(&Session) -> Done<T>,
 ) -> Result<T, StoreError> {
-    let first = link.once(&call);
+    let first = link.once(call);
     match first {
         Err(ref fault) if fault.code().is_some_and(|c| c.code() == "55P03") => {}
         done => return link.name(done),

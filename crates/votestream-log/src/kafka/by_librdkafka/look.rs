@@ -73,17 +73,17 @@ impl Look {
     }
 
     fn connect(&mut self, url: &KafkaUrl) -> Result<&mut Client, LogError> {
-        let client = match self.client.take() {
-            Some(client) => client,
-            None => {
-                let client = Client::connect(url)?;
-                if client.log_id() != self.id {
-                    let (was, now) = (self.id, client.log_id());
-                    return Err(LogError::TopicRecreated { topic: url.topic.clone(), was, now });
-                }
-                client
-            }
-        };
+        let client = if let Some(client) = self.client.take() { client } else { self.connect_anew(url)? };
         Ok(self.client.insert(client))
+    }
+
+    fn connect_anew(&self, url: &KafkaUrl) -> Result<Client, LogError> {
+        let client = Client::connect(url)?;
+        let (was, now) = (self.id, client.log_id());
+        if was == now {
+            Ok(client)
+        } else {
+            Err(LogError::TopicRecreated { topic: url.topic.clone(), was, now })
+        }
     }
 }

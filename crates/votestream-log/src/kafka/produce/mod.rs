@@ -21,7 +21,7 @@ mod scan;
 mod transaction;
 
 use super::NodeId;
-use super::client::{Client, CoordinatorKind, Leader};
+use super::client::{Client, Leader};
 use super::config::REQUEST_TIMEOUT;
 use super::connection::Connection;
 use super::error::refused;
@@ -101,7 +101,7 @@ impl Cluster {
 
     /// A new connection to whoever coordinates a transactional id.
     fn connect_coordinator(&self, id: &str) -> Result<Connection, LogError> {
-        let node = self.client().coordinator(CoordinatorKind::Transaction, id)?;
+        let node = self.client().transaction_coordinator(id)?;
         self.connect(node)
     }
 

@@ -35,6 +35,8 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(5);
 const TRANSACTION_AGE_MAX: Duration = Duration::from_millis(500);
 /// How long they do while there are none.
 const TRANSACTION_AGE_IDLE: Duration = Duration::from_millis(40);
+/// How long copies gather for one request, in milliseconds: larger batches cost both sides less.
+const LINGER_MS: &str = "20";
 /// Most copies in a transaction, at first and at most; a transaction that fails halves it, one that succeeds lets it grow.
 const TRANSACTION_RECORDS_MAX: u64 = 200_000;
 const TRANSACTION_RECORDS_MIN: u64 = 1_000;
@@ -385,15 +387,16 @@ impl Lane {
             headers: Some(headers),
             delivery_opaque: (),
         };
-        let deadline = Instant::now() + TRANSACTION_TIMEOUT;
+        let mut waiting_since = None;
         let Some(works) = &self.works else { return Err(KafkaError::Canceled) };
         while let Err((error, back)) = works.producer.send(record) {
             let full = matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
-            if !full || Instant::now() >= deadline {
+            let since: Instant = *waiting_since.get_or_insert_with(Instant::now);
+            if !full || since.elapsed() >= TRANSACTION_TIMEOUT {
                 return Err(error);
             }
             record = back;
-            works.producer.poll(STEP);
+            serve(&works.producer);
         }
         self.held.records += 1;
         self.held.voterless += u64::from(voter.is_none());
@@ -402,6 +405,12 @@ impl Lane {
         self.held.bytes += (kept.len() + key_bytes) as u64 + RECORD_OVERHEAD_BYTES;
         Ok(())
     }
+}
+
+/// Waits one step, then takes in what librdkafka has to tell. (Its own wait spins through the last millisecond.)
+fn serve(producer: &BaseProducer<Quiet>) {
+    std::thread::park_timeout(STEP);
+    producer.poll(Duration::ZERO);
 }
 
 /// What librdkafka takes as a time: 0 it would replace by now.
@@ -420,7 +429,7 @@ fn producer(site: &Site, partition: PartitionId, bytes_max: u64) -> Result<BaseP
         .set("transactional.id", format!("votestream-route-{}-{}", site.source_id, partition.0))
         .set("transaction.timeout.ms", timeout)
         .set("compression.type", site.url.options.codec.name())
-        .set("linger.ms", "5")
+        .set("linger.ms", LINGER_MS)
         .set("batch.num.messages", "20000")
         .set("delivery.report.only.error", "true")
         // Beyond what a transaction holds, so that the queue is never what stops it.
@@ -480,7 +489,7 @@ impl Worker {
     fn commit(&self, next: Offset, group: &ConsumerGroupMetadata) -> Result<(), KafkaError> {
         let deadline = Instant::now() + TRANSACTION_TIMEOUT;
         while self.producer.in_flight_count() > 0 {
-            self.producer.poll(STEP);
+            serve(&self.producer);
             if Instant::now() >= deadline {
                 return Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut));
             }

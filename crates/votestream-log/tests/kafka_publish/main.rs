@@ -1,0 +1,81 @@
+//! Publishing on a real broker: the newest value of each key is in the topic, whatever the broker goes through.
+
+#[path = "../kafka_common/mod.rs"]
+mod kafka_common;
+
+use kafka_common::{Broker, PATIENCE, broker, eventually, unique};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use votestream_election::{Offset, PartitionId};
+use votestream_log::{KafkaUrl, LogReader, LogUrl, Publisher};
+
+/// The newest value of each key.
+fn newest(url: &KafkaUrl) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let log = LogReader::open_url(&LogUrl::Kafka(url.clone())).unwrap();
+    let end = log.refresh_ends().unwrap()[0];
+    let mut reader = log.partition(PartitionId(0), Offset(0)).unwrap();
+    let mut newest = BTreeMap::new();
+    while reader.position() < end {
+        log.wait_past(&[reader.position()], Duration::from_secs(1)).unwrap();
+        while let Some(batch) = reader.next_batch().unwrap() {
+            for record in batch.records().map(Result::unwrap) {
+                newest.insert(record.key.unwrap().to_vec(), record.value.unwrap().to_vec());
+            }
+        }
+    }
+    newest
+}
+
+fn key(region: usize) -> Vec<u8> {
+    format!("us-president-2024/{region}/harris").into_bytes()
+}
+
+#[test]
+fn the_newest_value_of_each_key_is_published_into_a_compacted_topic() {
+    let url = KafkaUrl::new([broker()], unique("published"));
+    let mut publisher = Publisher::open(&url).unwrap();
+    let log = LogReader::open_url(&LogUrl::Kafka(url.clone())).unwrap();
+    assert!(log.cleanup_compacts().unwrap());
+    for round in 0..100 {
+        for region in 0..51 {
+            publisher.publish(&key(region), format!("{{\"sequence\":{round}}}").as_bytes());
+        }
+    }
+    assert!(publisher.flush(PATIENCE));
+    assert_eq!(publisher.trouble(), None);
+    let values = newest(&url);
+    assert_eq!(values.len(), 51);
+    assert!(values.values().all(|value| value == b"{\"sequence\":99}"));
+    // A second one finds the topic as it is.
+    let mut again = Publisher::open(&url).unwrap();
+    again.publish(&key(0), b"{\"sequence\":100}");
+    assert!(again.flush(PATIENCE));
+    assert_eq!(newest(&url)[&key(0)], b"{\"sequence\":100}");
+}
+
+#[test]
+fn nothing_waits_for_a_broker_that_is_away_and_the_newest_comes_when_it_is_back() {
+    let mut own = Broker::start();
+    let url = KafkaUrl::new([own.address()], unique("published"));
+    let mut publisher = eventually("the topic is made", || Publisher::open(&url).ok());
+    publisher.publish(&key(0), b"before");
+    assert!(publisher.flush(PATIENCE));
+    own.kill();
+    let began = Instant::now();
+    for round in 0..2_000 {
+        for region in 0..51 {
+            publisher.publish(&key(region), format!("{round}").as_bytes());
+        }
+    }
+    assert!(began.elapsed() < Duration::from_secs(20), "publishing waits for nobody: {:?}", began.elapsed());
+    assert!(!publisher.flush(Duration::from_millis(300)));
+    eventually("the trouble is told", || {
+        publisher.flush(Duration::from_millis(10));
+        publisher.trouble()
+    });
+    own.run();
+    eventually("all is there", || publisher.flush(Duration::from_millis(100)).then_some(()));
+    let values = newest(&url);
+    assert_eq!(values.len(), 51);
+    assert!(values.values().all(|value| value == b"1999"), "{values:?}");
+}
