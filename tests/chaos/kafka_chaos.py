@@ -45,6 +45,8 @@ SESSION_TIMEOUT_MS = 2_000
 VOTES_A_SECOND = 2_500
 FAULTS_A_ROUND = 14
 ROUTED_VOTES = 30_000
+# A session that has begun a transaction of its own, or has written in one.
+IN_TRANSACTION = "(backend_xid IS NOT NULL OR starts_with(state, 'idle in transaction'))"
 # How long a victim is looked for in the midst of a transaction before it is taken where it is.
 AIM_SECONDS_MAX = 0.4
 RECOVERY_SECONDS_MAX = 90.0
@@ -160,10 +162,10 @@ class Round:
         """Where a fault lands: in what the workers' sessions (or one process's) are at, as PostgreSQL says."""
         with contextlib.suppress(psycopg.Error):
             rows = self.database.query(
-                "SELECT state, query FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE %s",
+                f"SELECT {IN_TRANSACTION}, query FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE %s",
                 f"votestream-count-{pid}-%" if pid else "votestream-count-%",
             )
-            busy = [query for state, query in rows if state == "active" or (state or "").startswith("idle in transaction")]
+            busy = [query for open_, query in rows if open_]
             if any("commit" in query.lower()[:40] for query in busy):
                 return COMMIT
             if busy:
@@ -183,7 +185,7 @@ class Round:
                 while time.monotonic() < deadline:
                     rows = connection.execute(
                         "SELECT split_part(application_name, '-', 3)::int FROM pg_stat_activity WHERE datname = current_database()"
-                        " AND application_name LIKE 'votestream-count-%' AND (state = 'active' OR state LIKE 'idle in transaction%')"
+                        f" AND application_name LIKE 'votestream-count-%' AND {IN_TRANSACTION}"
                     ).fetchall()
                     found = [by_pid[pid] for (pid,) in rows if pid in by_pid]
                     if found:
@@ -382,7 +384,7 @@ def _transaction_opens(kafka: Kafka, topic: str, victims: list[Process], pause: 
 
 # --- the faults -----------------------------------------------------------------------------------------------------
 
-# Strikes, and says where it landed.
+# Strikes a round; says where it landed.
 Strike = Callable[[Round], str]
 
 
