@@ -221,8 +221,8 @@ impl KafkaHandle {
         self.shared.flush()
     }
 
-    pub(crate) fn give_up_at(&self, deadline: Instant) {
-        self.shared.give_up_at(deadline);
+    pub(crate) fn give_up_within(&self, time: Duration) {
+        self.shared.give_up_at(Instant::now() + time);
     }
 
     pub(crate) fn watch(&self) -> &LogWatch {
