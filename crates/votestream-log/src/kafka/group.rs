@@ -8,6 +8,7 @@
 //! off) may still show what others were given since, until it notices: at the latest when it has run again for one poll, or when
 //! a session timeout passed without an answer. Against those moments stands the store's fence, not this module.
 
+use super::client::Client;
 use super::librdkafka::{self, sentence};
 use crate::error::LogError;
 use crate::kafka_url::KafkaUrl;
@@ -168,8 +169,15 @@ impl Group {
             if let Some(fatal) = &state.fatal {
                 return Err(fatal.clone());
             }
-            if state.missing.is_some_and(|since| now.duration_since(since) >= MISSING) {
-                return Err(librdkafka::no_topic(&self.shared.url));
+            if state.missing.take_if(|since| now.duration_since(*since) >= MISSING).is_some() {
+                // librdkafka says it once; a broker that was just starting knows the topic by now.
+                drop(state);
+                if let Err(gone @ LogError::NoSuchTopic { .. }) = Client::connect(&self.shared.url) {
+                    self.shared.lock().missing.get_or_insert(now);
+                    return Err(gone);
+                }
+                state = self.shared.lock();
+                continue;
             }
             let left = deadline.saturating_duration_since(now);
             if state.generation > since || left.is_zero() {
