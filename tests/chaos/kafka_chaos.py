@@ -340,9 +340,9 @@ def _held(kafka: Kafka, topic: str) -> int:
     return sum(kafka.ends(topic).values()) if topic in kafka.admin.list_topics(timeout=PATIENCE_SECONDS).topics else 0
 
 
-def _transaction_opens(kafka: Kafka, topic: str, victims: list[Process], pause: float) -> bool:
-    """After `pause`, stops the victims; says whether the topic then holds records of an open transaction."""
-    pause(pause)
+def _transaction_opens(kafka: Kafka, topic: str, victims: list[Process], after: float) -> bool:
+    """Some seconds `after` this, stops the victims; says whether the topic then holds records of an open transaction."""
+    pause(after)
     for victim in victims:
         victim.signal(signal.SIGSTOP)
     if topic not in kafka.admin.list_topics(timeout=PATIENCE_SECONDS).topics:
