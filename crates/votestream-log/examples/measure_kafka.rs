@@ -81,7 +81,7 @@ fn fill(url: &KafkaUrl, votes: u64) {
             record = back;
         }
     }
-    producer.flush(Duration::from_secs(120)).expect("flushed");
+    producer.flush(Duration::from_mins(2)).expect("flushed");
 }
 
 fn read_raw(url: &KafkaUrl, votes: u64) {

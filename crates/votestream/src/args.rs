@@ -239,7 +239,7 @@ impl std::str::FromStr for CreateTopic {
         for part in text.split(',') {
             match part.split_once('=') {
                 Some(("partitions", n)) if partitions.is_none() => {
-                    partitions = n.parse().ok().filter(|n| *n > 0)
+                    partitions = n.parse().ok().filter(|n| *n > 0);
                 }
                 Some(("replication", n)) if replication.is_none() => {
                     replication = Some(

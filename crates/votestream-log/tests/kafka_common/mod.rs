@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use votestream_log::KafkaUrl;
 
 /// How long anything may take before a test gives it up: the machine is shared.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The broker that the tests share.
 pub fn broker() -> String {

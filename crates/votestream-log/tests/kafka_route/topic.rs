@@ -79,7 +79,7 @@ pub fn send(url: &KafkaUrl, records: impl IntoIterator<Item = (u32, i64, Option<
             producer.poll(Duration::ZERO);
         }
     }
-    producer.flush(Duration::from_secs(60)).unwrap();
+    producer.flush(Duration::from_mins(1)).unwrap();
     for (index, offset) in told.lock().unwrap().iter() {
         sent[index - 1].offset = *offset;
     }

@@ -1,26 +1,22 @@
-//! One source partition on its way into the copy: its reader, its producer, and the thread that waits for its transactions.
+//! One source partition on its way into the copy: what it reads from, what its open transaction holds, when that is committed.
 //!
-//! The router's thread reads and hands records to librdkafka, which never waits. All that waits (opening, committing, aborting) is done by
-//! the lane's own thread. Whatever fails, the lane is opened anew: that ends a transaction in doubt, and the brokers then tell how
-//! far the partition is routed.
+//! The router's thread reads and hands records to librdkafka, which never waits. All that waits is left to [`super::worker`]. Whatever
+//! fails, the lane is opened anew: that ends a transaction in doubt, and the brokers then tell how far the partition is routed.
 
 use super::copy::Copy;
-use super::recover;
+use super::worker::{Event, Job, Worker, producer, serve};
 use crate::batch::{LENGTH_KEY, Record};
 use crate::error::LogError;
 use crate::kafka::group::Group;
-use crate::kafka::librdkafka::{self, Quiet, sentence};
+use crate::kafka::librdkafka::{self, Quiet};
 use crate::kafka_url::KafkaUrl;
 use crate::reader::PartitionReader;
-use rdkafka::Offset as Position;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::topic_partition_list::TopicPartitionList;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use votestream_election::framing::{RECORD_BYTES_MAX, STUB_BYTES};
@@ -30,28 +26,22 @@ use votestream_election::{LogId, Offset, PartitionId};
 /// Every copied record's header: the source's partition (u32, big-endian) and offset (u64, big-endian).
 pub(super) const ROUTED_KEY: &str = "votestream.routed";
 /// The brokers end a transaction by themselves after this time: how long a dead router can hold back the readers of the copy.
-const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long copies gather in a transaction while there are more.
 const TRANSACTION_AGE_MAX: Duration = Duration::from_millis(500);
 /// How long they do while there are none.
 const TRANSACTION_AGE_IDLE: Duration = Duration::from_millis(40);
-/// How long copies gather for one request, in milliseconds: larger batches cost both sides less.
-const LINGER_MS: &str = "20";
 /// Most copies in a transaction, at first and at most; a transaction that fails halves it, one that succeeds lets it grow.
-const TRANSACTION_RECORDS_MAX: u64 = 200_000;
+pub(super) const TRANSACTION_RECORDS_MAX: u64 = 200_000;
 const TRANSACTION_RECORDS_MIN: u64 = 1_000;
 /// Most bytes of copies that wait for the brokers, over all lanes, and the least for one.
 const WAITING_BYTES_MAX: u64 = 64 << 20;
 const WAITING_BYTES_MIN: u64 = 1 << 20;
 /// Most records that one lane copies before the next one's turn.
 const SLICE_RECORDS: u64 = 4_096;
-/// How long opening may take until it is tried anew.
-const OPEN_WAIT: Duration = Duration::from_secs(30);
 /// The pause before a failed lane is opened again, doubled up to the greater one.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
-/// One step of waiting for deliveries.
-const STEP: Duration = Duration::from_millis(2);
 /// What a record takes in a producer's queue beside its key and value.
 const RECORD_OVERHEAD_BYTES: u64 = 64;
 
@@ -113,39 +103,6 @@ struct Works {
     producer: Arc<BaseProducer<Quiet>>,
     jobs: Sender<Job>,
     thread: JoinHandle<()>,
-}
-
-enum Job {
-    Commit { next: Offset, group: ConsumerGroupMetadata },
-}
-
-/// What a lane's thread has to tell.
-pub(super) struct Event {
-    pub(super) partition: PartitionId,
-    pub(super) lane: u64,
-    pub(super) kind: EventKind,
-}
-
-pub(super) enum EventKind {
-    /// Ready to copy.
-    Opened(Begin),
-    /// The transaction is in the copy.
-    Committed,
-    /// It is not, or may not be: open anew.
-    Failed(LogError),
-    /// It never will be.
-    Denied(LogError),
-}
-
-/// Where a lane begins.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Begin {
-    /// At a committed position.
-    Committed(Offset),
-    /// After the last copy that was found, without a position.
-    Found(Offset),
-    /// At the source's start: nothing is routed.
-    Start,
 }
 
 impl Site {
@@ -407,12 +364,6 @@ impl Lane {
     }
 }
 
-/// Waits one step, then takes in what librdkafka has to tell. (Its own wait spins through the last millisecond.)
-fn serve(producer: &BaseProducer<Quiet>) {
-    std::thread::park_timeout(STEP);
-    producer.poll(Duration::ZERO);
-}
-
 /// What librdkafka takes as a time: 0 it would replace by now.
 fn timestamp(millis: i64) -> i64 {
     if millis == 0 { 1 } else { millis }
@@ -420,88 +371,4 @@ fn timestamp(millis: i64) -> i64 {
 
 fn length_key() -> &'static str {
     std::str::from_utf8(LENGTH_KEY).unwrap_or_default()
-}
-
-fn producer(site: &Site, partition: PartitionId, bytes_max: u64) -> Result<BaseProducer<Quiet>, LogError> {
-    let mut config = site.config.clone();
-    let timeout = TRANSACTION_TIMEOUT.as_millis().to_string();
-    config
-        .set("transactional.id", format!("votestream-route-{}-{}", site.source_id, partition.0))
-        .set("transaction.timeout.ms", timeout)
-        .set("compression.type", site.url.options.codec.name())
-        .set("linger.ms", LINGER_MS)
-        .set("batch.num.messages", "20000")
-        .set("delivery.report.only.error", "true")
-        // Beyond what a transaction holds, so that the queue is never what stops it.
-        .set("queue.buffering.max.messages", (TRANSACTION_RECORDS_MAX * 2).to_string())
-        .set("queue.buffering.max.kbytes", (bytes_max * 4 / 1024).to_string());
-    let made = config.create_with_context(Quiet("route"));
-    made.map_err(|error| librdkafka::failed(&site.url, "route the topic", &error))
-}
-
-/// A lane's thread.
-struct Worker {
-    site: Arc<Site>,
-    partition: PartitionId,
-    lane: u64,
-    producer: Arc<BaseProducer<Quiet>>,
-}
-
-impl Worker {
-    fn run(self, jobs: &Receiver<Job>, events: &Sender<Event>) {
-        let opened = self.open();
-        let mut sound = self.tell(events, opened.map(EventKind::Opened), "take a partition's routing over");
-        while let Ok(Job::Commit { next, group }) = jobs.recv() {
-            if sound {
-                let done = self.commit(next, &group);
-                sound = self.tell(events, done.map(|()| EventKind::Committed), "commit a transaction");
-            }
-        }
-        // The lane is gone: what it had begun must not hold back the copy's readers until it times out.
-        let aborted = self.producer.abort_transaction(TRANSACTION_TIMEOUT);
-        if let Err(error) = aborted {
-            // Nothing was open, or another router has taken over and ended it.
-            tracing::trace!(partition = self.partition.0, what = %sentence(&error), "nothing aborted");
-        }
-    }
-
-    fn tell(&self, events: &Sender<Event>, told: Result<EventKind, KafkaError>, doing: &'static str) -> bool {
-        let sound = told.is_ok();
-        let kind = told.unwrap_or_else(|error| {
-            let told = librdkafka::failed(&self.site.url, doing, &error);
-            if librdkafka::is_denied(&error) { EventKind::Denied(told) } else { EventKind::Failed(told) }
-        });
-        // Nobody listens any more when routing has ended.
-        let _ = events.send(Event { partition: self.partition, lane: self.lane, kind });
-        sound
-    }
-
-    /// Fences whoever routed the partition before, ends what it had begun, and asks how far it came.
-    fn open(&self) -> Result<Begin, KafkaError> {
-        self.producer.init_transactions(OPEN_WAIT)?;
-        if let Some(position) = self.site.committed(self.partition, OPEN_WAIT)? {
-            return Ok(Begin::Committed(position));
-        }
-        let found = recover::position(&self.site, self.partition)?;
-        Ok(found.map_or(Begin::Start, Begin::Found))
-    }
-
-    fn commit(&self, next: Offset, group: &ConsumerGroupMetadata) -> Result<(), KafkaError> {
-        let deadline = Instant::now() + TRANSACTION_TIMEOUT;
-        while self.producer.in_flight_count() > 0 {
-            serve(&self.producer);
-            if Instant::now() >= deadline {
-                return Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut));
-            }
-        }
-        let mut offsets = TopicPartitionList::new();
-        let position = Position::Offset(i64::try_from(next.0).unwrap_or(i64::MAX));
-        let partition = librdkafka::partition(self.partition);
-        let topic = self.site.url.topic.as_str();
-        let mut element = offsets.add_partition(topic, partition);
-        element.set_offset(position)?;
-        element.set_metadata(self.site.copy.id.to_string());
-        self.producer.send_offsets_to_transaction(&offsets, group, TRANSACTION_TIMEOUT)?;
-        self.producer.commit_transaction(TRANSACTION_TIMEOUT)
-    }
 }

@@ -12,6 +12,8 @@ mod copy;
 
 mod lane;
 
+mod worker;
+
 mod recover;
 
 pub use copy::{COPY_SUFFIX, copy_of, create_copy};
@@ -23,12 +25,13 @@ use crate::kafka_url::KafkaUrl;
 use crate::reader::LogReader;
 use crate::url::LogUrl;
 use copy::Copy;
-use lane::{Begin, Event, EventKind, Lane, Phase, Site};
+use lane::{Lane, Phase, Site};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 use votestream_election::{LogId, Offset, PartitionId};
+use worker::{Begin, Event, EventKind};
 
 /// How often the caller is told how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
