@@ -41,7 +41,7 @@ impl Writer {
 
 impl Reader {
     pub(crate) fn facts(&self) -> Result<StoreFacts, StoreError> {
-        self.read(async |session, _| facts(session).await)
+        self.read(&async |session: &Session, _: &str| facts(session).await)
     }
 
     pub(super) fn label(&self) -> String {

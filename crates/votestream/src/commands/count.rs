@@ -54,7 +54,7 @@ fn count(args: &Count, (log_url, store_url): (&LogUrl, &StoreUrl), options: Coun
     // Opening it for writing also mends what a kill left half done; only then is it read.
     let mut store = WriterStore::open(store_url)?;
     let election = contest::counted(&args.election, &store.reader()?)?;
-    let options = CountOptions { threads: threads.min(log.partitions() as usize), ..options };
+    let options = CountOptions { threads: options.threads.min(log.partitions() as usize), ..options };
     let shutdown = signals::listen()?;
     let routing = Route::start(args.route, log_url, (&election, &log, &mut store), &options, &shutdown)?;
     let assignment = assignment(&counted_url, &log, (store_url, &mut store), &election, &options)?;

@@ -79,15 +79,12 @@ pub(super) fn many(count: u64, one: &str) -> String {
 mod tests {
     use super::*;
 
-    #[derive(Debug, thiserror::Error)]
-    #[error("cannot reach \"db:5432\"; is it running?")]
-    struct Away;
-
     #[test]
     fn faults_are_counted_and_errors_say_what_to_do() {
         let mut lines = Lines::default();
         lines.well("a");
-        lines.failure("store", &Away, "unused");
+        let away = std::io::Error::other("cannot reach \"db:5432\"; is it running?");
+        lines.failure("store", &away, "unused");
         assert_eq!(lines.text(), "✓ a\n✗ store: cannot reach \"db:5432\"\n  → is it running?\n");
         assert_eq!(lines.print(&mut Vec::new()).unwrap(), 1);
         assert_eq!(
