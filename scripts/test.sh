@@ -15,7 +15,7 @@ web_suite() {
 }
 
 rust_suites() {
-  cargo test --release --locked --workspace --features votestream/failpoints
+  cargo test --release --locked --workspace --features votestream/failpoints --no-fail-fast
 }
 
 # The binary that the outside tests drive: the one that the Rust suites were built with.

@@ -1,7 +1,7 @@
 //! Committed transactions are read, aborted ones are skipped, and an open one holds the end back for everyone.
 
 use crate::support::{
-    PATIENCE, flush, open, past, producer, read_all, read_on, send_votes, topic, unique, vote,
+    PATIENCE, eventually, flush, open, past, producer, read_all, read_on, send_votes, topic, unique, vote,
 };
 use rdkafka::producer::{BaseProducer, Producer};
 use std::time::Duration;
@@ -12,6 +12,15 @@ fn transactional(url: &KafkaUrl) -> BaseProducer {
     let producer = producer(url, &[("transactional.id", &unique("tx")), ("compression.type", "lz4")]);
     producer.init_transactions(PATIENCE).unwrap();
     producer
+}
+
+/// Waits until partition 0 is written up to `end`: a transaction's end is answered before its markers are.
+fn written(url: &KafkaUrl, end: u64) {
+    let log = open(url);
+    eventually("a marker", || {
+        log.refresh_ends().unwrap();
+        (log.high_watermarks().unwrap()[0] >= Offset(end)).then_some(())
+    });
 }
 
 #[test]
@@ -28,15 +37,19 @@ fn committed_aborted_and_open() {
     send_votes(&plain, &url, 0, 20..30);
     flush(&plain);
     a.abort_transaction(PATIENCE).unwrap(); // marker at 30
+    written(&url, 31);
     a.begin_transaction().unwrap();
     send_votes(&a, &url, 0, 31..40);
     flush(&a);
     b.commit_transaction(PATIENCE).unwrap(); // marker at 40
+    written(&url, 41);
     a.commit_transaction(PATIENCE).unwrap(); // marker at 41
+    written(&url, 42);
     b.begin_transaction().unwrap();
     send_votes(&b, &url, 0, 42..50);
     flush(&b);
     b.abort_transaction(PATIENCE).unwrap(); // marker at 50
+    written(&url, 51);
     send_votes(&plain, &url, 0, 51..60);
     flush(&plain);
     a.begin_transaction().unwrap();
