@@ -83,7 +83,7 @@ mod tests {
     fn faults_are_counted_and_errors_say_what_to_do() {
         let mut lines = Lines::default();
         lines.well("a");
-        let away = std::io::Error::other("cannot reach \"db:5432\"; is it running?");
+        let away = io::Error::other("cannot reach \"db:5432\"; is it running?");
         lines.failure("store", &away, "unused");
         assert_eq!(lines.text(), "✓ a\n✗ store: cannot reach \"db:5432\"\n  → is it running?\n");
         assert_eq!(lines.print(&mut Vec::new()).unwrap(), 1);

@@ -30,9 +30,9 @@ pub fn run(args: &Doctor) -> Result<Outcome> {
     let mut lines = Lines::default();
     let targets = Targets::of(args)?;
     if args.quick {
-        quick(&targets, &mut lines)
+        quick(&targets, &mut lines);
     } else {
-        thorough(args, &targets, &mut lines)?
+        thorough(args, &targets, &mut lines)?;
     }
     let faults = lines.print(&mut std::io::stdout().lock())?;
     Ok(if faults == 0 { Outcome::Done } else { Outcome::No })

@@ -34,7 +34,7 @@ fn told(error: &StoreError, lines: &mut Lines) {
     };
     match error {
         StoreError::Corrupt { .. } | StoreError::Missing { .. } => {
-            lines.fault(format!("store: {error}"), otherwise)
+            lines.fault(format!("store: {error}"), otherwise);
         }
         _ => lines.failure("store", error, otherwise),
     }

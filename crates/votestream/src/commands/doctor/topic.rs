@@ -6,7 +6,7 @@ use std::time::Duration;
 use votestream_log::{KafkaFacts, KafkaUrl, LogError, SaslMechanism, TopicConfig};
 
 /// A topic that forgets sooner than this is a fault: counts are to be proved by recounts, and workers may be away for a while.
-const RETENTION_MIN: Duration = Duration::from_secs(90 * 24 * 3_600);
+const RETENTION_MIN: Duration = Duration::from_hours(90 * 24);
 
 /// What is well and what is not about a topic that was reached.
 pub(super) fn judge(url: &KafkaUrl, facts: &KafkaFacts, lines: &mut Lines) {
