@@ -44,17 +44,21 @@ pub fn run(args: &Count) -> Result<Outcome> {
         misrouted,
         ..options(threads)
     };
-    count(args, (&log_url, &store_url), options)
+    count(args, (&log_url, &store_url), &options)
         .with_context(|| format!("cannot count {log_url} into {store_url}"))
 }
 
-fn count(args: &Count, (log_url, store_url): (&LogUrl, &StoreUrl), options: CountOptions) -> Result<Outcome> {
-    let counted_url = if args.route { copied(log_url, &options)? } else { log_url.clone() };
+fn count(
+    args: &Count,
+    (log_url, store_url): (&LogUrl, &StoreUrl),
+    options: &CountOptions,
+) -> Result<Outcome> {
+    let counted_url = if args.route { copied(log_url, options)? } else { log_url.clone() };
     let log = LogReader::open_url(&counted_url)?;
     // Opening it for writing also mends what a kill left half done; only then is it read.
     let mut store = WriterStore::open(store_url)?;
     let election = contest::counted(&args.election, &store.reader()?)?;
-    let options = CountOptions { threads: options.threads.min(log.partitions() as usize), ..options };
+    let options = CountOptions { threads: options.threads.min(log.partitions() as usize), ..options.clone() };
     let shutdown = signals::listen()?;
     let routing = Route::start(args.route, log_url, (&election, &log, &mut store), &options, &shutdown)?;
     let assignment = assignment(&counted_url, &log, (store_url, &mut store), &election, &options)?;
