@@ -39,6 +39,8 @@ fi
 step "what the tests need" python_venv
 need_debian npm nodejs npm
 need_debian chromium chromium
+need_debian docker-compose docker-compose
+need_debian ip iproute2
 step "the dashboard: types, style, unit tests, same bytes" web_suite
 steps_report
 scripts/with-services.sh scripts/test.sh beside-services

@@ -74,9 +74,25 @@ fn events_of_the_votestream_mapping() {
     assert_eq!(election.candidates[0].id, CANDIDATES[0].0);
 }
 
+/// Counties as generators of random British people have them, several alike at their beginning.
+const COUNTIES: [&str; 12] = [
+    "Somerset",
+    "Kent",
+    "Isle of Wight",
+    "County Down",
+    "County Durham",
+    "County Londonderry",
+    "West Midlands",
+    "West Sussex",
+    "Dumfries and Galloway",
+    "Clwyd",
+    "Tyne and Wear",
+    "Mid Glamorgan",
+];
+
 #[test]
 fn messages_of_the_usual_tutorial() {
-    let records: Vec<String> = (0..300)
+    let records: Vec<String> = (0..5_000)
         .map(|i| {
             let (id, name, party) = CANDIDATES[i % 3];
             let party = if party.is_empty() { "null".to_owned() } else { format!("{party:?}") };
@@ -88,7 +104,7 @@ fn messages_of_the_usual_tutorial() {
                 "biography":"Text, with \"quotes\".","campaign_platform":"All","photo_url":"","voting_time":"2024-03-01 12:{:02}:30","vote":1}}"#,
                 1 + i % 28,
                 pick(&["male", "female"], i),
-                pick(&["Somerset", "Kent", "Somerset West", "Isle of Wight"], i),
+                pick(&COUNTIES, i * 7 + i / 11),
                 18 + i % 70,
                 i % 60,
             )
@@ -102,7 +118,7 @@ fn messages_of_the_usual_tutorial() {
         parties,
         [("Ana Sousa", "Green Party"), ("Bram de Wit", "Labour Party"), ("Chloé O'Brien", "")]
     );
-    assert_eq!(election.regions.len(), 4);
+    assert_eq!(election.regions.len(), COUNTIES.len());
     assert_eq!(election.genders, ["Female", "Male", "Unknown"]);
 }
 

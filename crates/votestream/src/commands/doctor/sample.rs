@@ -10,7 +10,7 @@ use votestream_election::partitioner::{PartitionerSet, crc32_partition, murmur2_
 use votestream_election::{Millis, PartitionId, RejectReason};
 
 /// More rejects than one in so many are a fault of the mapping rather than of a few producers.
-const REJECTS_ONE_IN: u64 = 10;
+const REJECTS_ONE_IN: u64 = 4;
 /// Schema ids that are named.
 const SCHEMA_IDS_MAX: usize = 5;
 /// How far a record's time may be ahead of this machine's clock, in milliseconds.

@@ -91,7 +91,11 @@ fn judge(url: &StoreUrl, facts: &StoreFacts, asked: Millis, answered: Millis, li
             "results can be read; to count, name the primary, or make it writable",
         );
     } else if facts.may_count {
-        lines.well("this login may count");
+        lines.well(if facts.login.is_some() {
+            "this login may count"
+        } else {
+            "it may be written: counting can go on"
+        });
     } else {
         lines.well("this login may read results and not count: right for `serve`, `results`; `count` needs the writer's (docs/operating.md, \"PostgreSQL roles\")");
         if facts.may_see_voters {
