@@ -1,10 +1,10 @@
 //! Committed transactions are read, aborted ones are skipped, and an open one holds the end back for everyone.
 
 use crate::support::{
-    PATIENCE, eventually, flush, open, past, producer, read_all, read_on, send_votes, topic, unique, vote,
+    PATIENCE, flush, open, past, producer, read_all, read_on, send_votes, topic, unique, vote,
 };
 use rdkafka::producer::{BaseProducer, Producer};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use votestream_election::{Offset, PartitionId};
 use votestream_log::{KafkaUrl, ReaderKind};
 
@@ -16,11 +16,11 @@ fn transactional(url: &KafkaUrl) -> BaseProducer {
 
 /// Waits until partition 0 is written up to `end`: a transaction's end is answered before its markers are.
 fn written(url: &KafkaUrl, end: u64) {
-    let log = open(url);
-    eventually("a marker", || {
+    let (log, began) = (open(url), Instant::now());
+    while log.high_watermarks().unwrap()[0] < Offset(end) {
+        assert!(began.elapsed() < PATIENCE, "no marker before {end}");
         log.refresh_ends().unwrap();
-        (log.high_watermarks().unwrap()[0] >= Offset(end)).then_some(())
-    });
+    }
 }
 
 #[test]
