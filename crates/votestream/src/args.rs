@@ -1,6 +1,10 @@
 //! What a person may type. Meanings are checked where they are used; this is only their form and their help.
 #![expect(rustdoc::bare_urls, reason = "doc comments here are the help texts of a terminal")]
 
+mod setup;
+
+pub use setup::{Doctor, Init};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -430,29 +434,6 @@ pub struct Desk {
     pub election: ElectionArgs,
 }
 
-/// Check a set-up.
-#[derive(Debug, Args)]
-pub struct Doctor {
-    /// Directory of `up`, when log and store are not named
-    #[arg(long, value_name = "DIR", env = "VOTESTREAM_DATA")]
-    pub data: Option<PathBuf>,
-    /// The log: dir:PATH or kafka://host:port/topic
-    #[arg(long, value_name = "LOG-URL", env = "VOTESTREAM_LOG")]
-    pub log: Option<String>,
-    /// The results: sqlite:PATH or postgres://user@host:port/db
-    #[arg(long, value_name = "STORE-URL", env = "VOTESTREAM_STORE")]
-    pub store: Option<String>,
-    /// A running `up` or `serve`, such as http://127.0.0.1:8501
-    #[arg(long, value_name = "URL")]
-    pub server: Option<String>,
-    /// Only whether what is named answers: for health checks
-    #[arg(long)]
-    pub quick: bool,
-    /// Which election.
-    #[command(flatten)]
-    pub election: ElectionArgs,
-}
-
 /// Measure.
 #[derive(Debug, Args)]
 pub struct Bench {
@@ -509,18 +490,4 @@ pub enum BenchFormat {
     Table,
     /// One JSON object
     Json,
-}
-
-/// Write a definition.
-#[derive(Debug, Args)]
-pub struct Init {
-    /// Which preset to write out
-    #[arg(long, value_name = "PRESET", default_value = "us-president-2024", env = "VOTESTREAM_ELECTION")]
-    pub election: String,
-    /// Draft a definition from these records instead
-    #[arg(long, value_name = "FILE|LOG-URL")]
-    pub sample: Option<String>,
-    /// File to write; standard output without it
-    #[arg(value_name = "FILE")]
-    pub file: Option<PathBuf>,
 }

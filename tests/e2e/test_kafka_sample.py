@@ -1,7 +1,4 @@
-"""`init --sample kafka://…` drafts what `count` then counts, from messages shaped as the usual tutorial's.
-
-A draft: it joins the suite, as test_kafka_sample.py, with the binary that samples topics.
-"""
+"""`init --sample kafka://…` drafts what `count` then counts, from messages shaped as the usual tutorial's."""
 
 from __future__ import annotations
 

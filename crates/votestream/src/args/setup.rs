@@ -1,0 +1,42 @@
+//! What a person may type to look at a set-up, or to begin one: `doctor`, `init`.
+
+use super::ElectionArgs;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Check a set-up.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Directory of `up`, when log and store are not named
+    #[arg(long, value_name = "DIR", env = "VOTESTREAM_DATA")]
+    pub data: Option<PathBuf>,
+    /// The log: dir:PATH or kafka://host:port/topic
+    #[arg(long, value_name = "LOG-URL", env = "VOTESTREAM_LOG")]
+    pub log: Option<String>,
+    /// The results: sqlite:PATH or postgres://user@host:port/db
+    #[arg(long, value_name = "STORE-URL", env = "VOTESTREAM_STORE")]
+    pub store: Option<String>,
+    /// A running `up` or `serve`, such as http://127.0.0.1:8501
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// Only whether what is named answers: for health checks
+    #[arg(long)]
+    pub quick: bool,
+    /// Which election.
+    #[command(flatten)]
+    pub election: ElectionArgs,
+}
+
+/// Write a definition.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Which preset to write out
+    #[arg(long, value_name = "PRESET", default_value = "us-president-2024", env = "VOTESTREAM_ELECTION")]
+    pub election: String,
+    /// Draft a definition from these records instead
+    #[arg(long, value_name = "FILE|LOG-URL")]
+    pub sample: Option<String>,
+    /// File to write; standard output without it
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
