@@ -1,7 +1,7 @@
 //! Our own Kafka client: connections, metadata, administration, on blocking sockets and `kafka-protocol`'s message codecs.
 //!
-//! What records mean, who fetches and who produces is left to the reader and writer, which build on [`client::Client`] (which
-//! brokers lead the topic's partitions) and [`connection::Connection`] (one broker, requests and answers in order).
+//! What records mean, who fetches and who produces is left to the reader and writer, which build on `client::Client` (which
+//! brokers lead the topic's partitions) and `connection::Connection` (one broker, requests and answers in order).
 //!
 //! **Invariant:** every wait has a deadline, every frame a bound, and an answer is walked through before it is decoded, so that no
 //! length in it can ask for more memory than the frame has bytes for.
