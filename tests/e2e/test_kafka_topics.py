@@ -20,7 +20,7 @@ def keyed(events: list[Event]) -> list[tuple[bytes | None, bytes | None]]:
 
 
 def refused(vs: Harness, kafka: Kafka, topic: str, store: str, *flags: object, says: tuple[str, ...]) -> None:
-    vs.refused("count", "--log", kafka.url(topic), "--store", store, "--until-end", *flags, says=says)
+    vs.refused("count", "--log", kafka.url(topic), "--store", store, "--until-end", *flags, says=(topic, *says))
 
 
 # --- what it holds ---

@@ -1,7 +1,4 @@
-"""`count --until-end` reports the open transaction that holds back what follows.
-
-A draft: it joins tests/e2e/test_kafka_topics.py with the binary that reports it.
-"""
+"""`count --until-end` reports the open transaction that holds back what follows."""
 
 from __future__ import annotations
 
@@ -19,5 +16,5 @@ def test_an_open_transaction_is_reported(vs: Harness, kafka: Kafka) -> None:
     producer.begin_transaction()
     put(producer, topic, b"1", presidential(1, 4)[0].value)
     producer.flush(PATIENCE_SECONDS)
-    count(vs, kafka, topic, vs.store).says("transaction")
+    count(vs, kafka, topic, vs.store).says("open transaction", "partition 0")
     producer.abort_transaction(PATIENCE_SECONDS)
