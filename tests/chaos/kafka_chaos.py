@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
-import dataclasses
-import datetime
 import pathlib
 import random
 import shutil
@@ -29,54 +27,26 @@ from collections.abc import Callable, Iterator
 import confluent_kafka
 import psycopg
 
-from tests.chaos.proxy import DOWN, UP, Proxy
+from tests.chaos.kafka_faults import PARTITIONS, RECOVERY_SECONDS_MAX, SESSION_TIMEOUT_MS, Strike, cluster_faults, pause, proxied_faults
+from tests.chaos.kafka_report import COMMIT, IDLE, OPEN_FLUSH, STARTING, TRANSACTION, Fault, Tally, report
+from tests.chaos.proxy import Proxy
 from tests.e2e.harness import PATIENCE_SECONDS, Harness, Process, agree, until
 from tests.e2e.kafka_votes import Event, oracle, presidential
 from tests.e2e.services import Broker, Cluster, Kafka, Postgres, Server, cluster_id, put, service_port
 from tests.oracle.count import us_president_2024
 
-COMMIT, TRANSACTION, OPEN_FLUSH, IDLE, STARTING = "inside a commit", "inside a transaction", "open flush", "nothing open", "starting"
-PLACES = (COMMIT, TRANSACTION, OPEN_FLUSH, STARTING, IDLE)
-OPEN_WORK = (COMMIT, TRANSACTION, OPEN_FLUSH)
-
 WORKERS = 3
-PARTITIONS = 5
-SESSION_TIMEOUT_MS = 2_000
 VOTES_A_SECOND = 2_500
 FAULTS_A_ROUND = 14
 ROUTED_VOTES = 30_000
+# A session that has begun a transaction of its own, or has written in one.
+IN_TRANSACTION = "(backend_xid IS NOT NULL OR starts_with(state, 'idle in transaction'))"
 # How long a victim is looked for in the midst of a transaction before it is taken where it is.
 AIM_SECONDS_MAX = 0.4
-RECOVERY_SECONDS_MAX = 90.0
 
 # What each kind of round has of all faults.
 SHARES = {"proxied": 0.6, "cluster": 0.2, "routing": 0.2}
 KINDS = tuple(SHARES)
-
-
-@dataclasses.dataclass
-class Fault:
-    """One fault: its kind, where it landed, and how long after its end what was then in the log was counted."""
-
-    kind: str
-    landed: str
-    recovery_seconds: float | None = None
-
-
-@dataclasses.dataclass
-class Tally:
-    """What a run has done so far."""
-
-    faults: list[Fault] = dataclasses.field(default_factory=list)
-    rounds: collections.Counter = dataclasses.field(default_factory=collections.Counter)
-    records: int = 0
-    seconds: float = 0.0
-
-    def open_share(self) -> float:
-        return sum(fault.landed in OPEN_WORK for fault in self.faults) / max(1, len(self.faults))
-
-    def longest_recovery(self) -> float:
-        return max((fault.recovery_seconds or 0.0 for fault in self.faults), default=0.0)
 
 
 class Feed:
@@ -133,7 +103,9 @@ class Round:
         self.log = f"kafka://{log_address}/{self.topic}?session_timeout_ms={SESSION_TIMEOUT_MS}"
         self.store = self.database.through(chaos.store_proxy.port)
         self.workers: list[Process] = []
-        self.stopped: set[int] = set()
+        # What the fault that strikes now tells beside its place.
+        self.statement: str | None = None
+        self.recovery_seconds = 0.0
 
     def start_worker(self) -> Process:
         worker = self.chaos.harness.start("count", "--log", self.log, "--store", self.store, "--duplicate", self.policy)
@@ -160,11 +132,12 @@ class Round:
         """Where a fault lands: in what the workers' sessions (or one process's) are at, as PostgreSQL says."""
         with contextlib.suppress(psycopg.Error):
             rows = self.database.query(
-                "SELECT state, query FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE %s",
+                f"SELECT {IN_TRANSACTION}, query FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE %s",
                 f"votestream-count-{pid}-%" if pid else "votestream-count-%",
             )
-            busy = [query for state, query in rows if state == "active" or (state or "").startswith("idle in transaction")]
-            if any("commit" in query.lower()[:40] for query in busy):
+            busy = [query for open_, query in rows if open_]
+            self.statement = " ".join(busy[0].split())[:60] if busy else None
+            if any(query.lower().startswith("commit") for query in busy):
                 return COMMIT
             if busy:
                 return TRANSACTION
@@ -183,7 +156,7 @@ class Round:
                 while time.monotonic() < deadline:
                     rows = connection.execute(
                         "SELECT split_part(application_name, '-', 3)::int FROM pg_stat_activity WHERE datname = current_database()"
-                        " AND application_name LIKE 'votestream-count-%' AND (state = 'active' OR state LIKE 'idle in transaction%')"
+                        f" AND application_name LIKE 'votestream-count-%' AND {IN_TRANSACTION}"
                     ).fetchall()
                     found = [by_pid[pid] for (pid,) in rows if pid in by_pid]
                     if found:
@@ -258,7 +231,7 @@ class Chaos:
     def _room(self, until_faults: int) -> int:
         return min(FAULTS_A_ROUND, until_faults - len(self.tally.faults))
 
-    def _drawn(self, kind: str, faults: dict[str, "Strike"]) -> str:
+    def _drawn(self, kind: str, faults: dict[str, Strike]) -> str:
         """A fault from the kind's deck, which is shuffled anew when all of it has been drawn."""
         deck = self._decks.setdefault(kind, [])
         if not deck:
@@ -284,24 +257,26 @@ class Chaos:
                 self._round("cluster", kafka, kafka.address, 3, cluster_faults(cluster), until_faults, None)
 
     def _round(
-        self, kind: str, kafka: Kafka, address: str, replication: int, faults: dict[str, "Strike"], until_faults: int, log_proxy: Proxy | None
+        self, kind: str, kafka: Kafka, address: str, replication: int, faults: dict[str, Strike], until_faults: int, log_proxy: Proxy | None
     ) -> None:
         began, before = time.monotonic(), len(self.tally.faults)
         round_ = Round(self, kafka, address, replication, self.random.choice(["first", "last"]))
         # A store that is a little farther away: more of a worker's time lies between two statements.
-        self.store_proxy.delay(self.random.choice([0.0, 0.002, 0.008]))
+        self.store_proxy.delay(self.random.choice([0.0, 0.008, 0.025]))
         feed = Feed(kafka.address, round_.topic, self.random.randrange(1 << 30))
         for _ in range(WORKERS):
             round_.start_worker()
         until(lambda: len(round_.counted()) == PARTITIONS, "the first worker to begin the election", RECOVERY_SECONDS_MAX)
         for _ in range(self._room(until_faults)):
             name = self._drawn(kind, faults)
-            _pause(self.random.uniform(0.05, 0.6))
+            pause(self.random.uniform(0.05, 0.6))
             ends = kafka.ends(round_.topic)
+            round_.statement, round_.recovery_seconds = None, 0.0
             fault = Fault(name, faults[name](round_))
+            fault.statement = round_.statement if fault.landed == TRANSACTION else None
             # Three in four are recovered from before the next; the rest are struck again while they recover.
             if self.random.random() < 0.75:
-                fault.recovery_seconds = round_.until_counted(ends)
+                fault.recovery_seconds = max(round_.recovery_seconds, round_.until_counted(ends))
             round_.all_alive()
             self.tally.faults.append(fault)
             self.say(f"  {len(self.tally.faults)}: {name}, {fault.landed}" + (f", {fault.recovery_seconds:.1f} s" if fault.recovery_seconds else ""))
@@ -361,215 +336,18 @@ class Chaos:
         self._ended("routing", before, began)
 
 
-def _pause(seconds: float) -> None:
-    """The random part of an instant: nothing is waited for."""
-    threading.Event().wait(seconds)
-
-
 def _held(kafka: Kafka, topic: str) -> int:
     return sum(kafka.ends(topic).values()) if topic in kafka.admin.list_topics(timeout=PATIENCE_SECONDS).topics else 0
 
 
-def _transaction_opens(kafka: Kafka, topic: str, victims: list[Process], pause: float) -> bool:
-    """After `pause`, stops the victims; says whether the topic then holds records of an open transaction."""
-    _pause(pause)
+def _transaction_opens(kafka: Kafka, topic: str, victims: list[Process], after: float) -> bool:
+    """Some seconds `after` this, stops the victims; says whether the topic then holds records of an open transaction."""
+    pause(after)
     for victim in victims:
         victim.signal(signal.SIGSTOP)
     if topic not in kafka.admin.list_topics(timeout=PATIENCE_SECONDS).topics:
         return False
     return sum(kafka.high_watermarks(topic).values()) > sum(kafka.ends(topic).values())
-
-
-# --- the faults -----------------------------------------------------------------------------------------------------
-
-# Strikes, and says where it landed.
-Strike = Callable[[Round], str]
-
-
-def worker_killed(round_: Round) -> str:
-    """kill -9, where it is stopped to be looked at; another takes its place."""
-    victim = round_.aim(round_.workers)
-    landed = round_.landed(victim.pid)
-    victim.kill()
-    round_.forget(victim)
-    round_.start_worker()
-    return landed
-
-
-def worker_stopped(round_: Round) -> str:
-    """SIGSTOP for up to two session timeouts, and woken: past the fence where the others have taken over."""
-    victim = round_.aim(round_.workers)
-    landed = round_.landed(victim.pid)
-    _pause(round_.random.uniform(0.2, 2.0) * SESSION_TIMEOUT_MS / 1000)
-    victim.signal(signal.SIGCONT)
-    return landed
-
-
-def rebalance_storm(round_: Round) -> str:
-    """Workers come and go, some orderly, some not."""
-    landed = round_.landed()
-    for _ in range(round_.random.randint(2, 4)):
-        extra = round_.start_worker()
-        _pause(round_.random.uniform(0.05, 0.8))
-        number = round_.random.choice([signal.SIGTERM, signal.SIGKILL])
-        extra.signal(number)
-        outcome = extra.wait(PATIENCE_SECONDS)
-        assert outcome.status in (0, -number), f"a worker told to end ended with {outcome.status}:\n{outcome.err[-3000:]}"
-        round_.forget(extra)
-    return landed
-
-
-def store_restarted(how: signal.Signals) -> Strike:
-    def strike(round_: Round) -> str:
-        landed = round_.landed()
-        round_.chaos.server.stop(how)
-        _pause(round_.random.uniform(0.0, 1.5))
-        round_.chaos.server.start()
-        return landed
-
-    return strike
-
-
-def sessions_terminated(round_: Round) -> str:
-    """pg_terminate_backend of every worker's sessions, if that can be had in the midst of a transaction."""
-    victim = round_.aim(round_.workers)
-    landed = round_.landed(victim.pid)
-    round_.database.query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'votestream-count-%'"
-    )
-    victim.signal(signal.SIGCONT)
-    return landed
-
-
-def on_the_wire(proxy: Proxy, act: Callable[[Proxy, random.Random], None], seconds_max: float) -> Strike:
-    """Something of the network, taken back after a while."""
-
-    def strike(round_: Round) -> str:
-        landed = round_.landed()
-        ambient = dict(proxy.delay_seconds)
-        act(proxy, round_.random)
-        _pause(round_.random.uniform(0.1, seconds_max))
-        proxy.refuse(False)
-        proxy.release()
-        proxy.delay_seconds = ambient
-        return landed
-
-    return strike
-
-
-def _partition(proxy: Proxy, _: random.Random) -> None:
-    proxy.refuse(True)
-    proxy.cut()
-
-
-def _tear(proxy: Proxy, rng: random.Random) -> None:
-    """Half of a message arrives; then the connection breaks."""
-    proxy.tear(rng.choice([UP, DOWN]))
-    _pause(rng.uniform(0.05, 0.5))
-    proxy.cut()
-
-
-def proxied_faults(chaos: Chaos, broker: Broker, log_proxy: Proxy) -> dict[str, Strike]:
-    """All that can befall one broker, the store, the workers and what lies between."""
-
-    def broker_restarted(round_: Round) -> str:
-        landed = round_.landed()
-        (broker.stop if round_.random.random() < 0.5 else broker.kill)()
-        broker.start()
-        return landed
-
-    session = SESSION_TIMEOUT_MS / 1000
-    store_proxy = chaos.store_proxy
-    return {
-        "worker killed": worker_killed,
-        "worker stopped and woken": worker_stopped,
-        "rebalance storm": rebalance_storm,
-        "broker restarted": broker_restarted,
-        "PostgreSQL restarted": store_restarted(signal.SIGINT),
-        "PostgreSQL crashed": store_restarted(signal.SIGQUIT),
-        "sessions terminated": sessions_terminated,
-        "store connections cut": on_the_wire(store_proxy, lambda proxy, _: proxy.cut(), 0.2),
-        "store unreachable": on_the_wire(store_proxy, _partition, session),
-        "store silent": on_the_wire(store_proxy, lambda proxy, rng: proxy.hold(rng.choice([UP, DOWN])), 2 * session),
-        "store slow": on_the_wire(store_proxy, lambda proxy, rng: proxy.delay(rng.uniform(0.05, 0.3)), 2 * session),
-        "half a message to the store": on_the_wire(store_proxy, _tear, 0.2),
-        "store sessions played again": on_the_wire(store_proxy, lambda proxy, rng: proxy.replay(cut=rng.random() < 0.5) and None, 0.5),
-        "broker connections cut": on_the_wire(log_proxy, lambda proxy, _: proxy.cut(), 0.2),
-        "broker unreachable": on_the_wire(log_proxy, _partition, 2 * session),
-        "broker silent": on_the_wire(log_proxy, lambda proxy, rng: proxy.hold(rng.choice([UP, DOWN])), 2 * session),
-        "broker slow": on_the_wire(log_proxy, lambda proxy, rng: proxy.delay(rng.uniform(0.05, 0.3)), 2 * session),
-        "half a message from the broker": on_the_wire(log_proxy, _tear, 0.2),
-        "broker sessions played again": on_the_wire(log_proxy, lambda proxy, rng: proxy.replay(cut=rng.random() < 0.5) and None, 0.5),
-    }
-
-
-def cluster_faults(cluster: Cluster) -> dict[str, Strike]:
-    """A leader of the topic killed or stopped; it is back before the next fault."""
-
-    def leader_gone(round_: Round, orderly: bool) -> str:
-        landed = round_.landed()
-        leaders = round_.kafka.describe(round_.topic)
-        node = round_.random.choice(sorted(set(leaders.values())))
-        broker = cluster.brokers[node]
-        (broker.stop if orderly else broker.kill)()
-        until(
-            lambda: all(leader != node for leader in _leaders(round_).values()) and len(_leaders(round_)) == PARTITIONS,
-            "other leaders", RECOVERY_SECONDS_MAX,
-        )  # fmt: skip
-        broker.start()
-        cluster.until_whole()
-        return landed
-
-    return {
-        "leader killed": lambda round_: leader_gone(round_, orderly=False),
-        "worker killed": worker_killed,
-        "leader stopped": lambda round_: leader_gone(round_, orderly=True),
-        "worker stopped and woken": worker_stopped,
-    }
-
-
-def _leaders(round_: Round) -> dict[int, int]:
-    with contextlib.suppress(confluent_kafka.KafkaException):
-        return round_.kafka.describe(round_.topic)
-    return {}
-
-
-# --- the report -----------------------------------------------------------------------------------------------------
-
-
-def summary(tally: Tally) -> list[str]:
-    """Lines of a Markdown table: faults by kind, where they landed, and the longest recovery."""
-    lines = ["| fault | struck | " + " | ".join(PLACES) + " | longest recovery |", "| --- |" + " ---: |" * (len(PLACES) + 2)]
-    by = collections.Counter((fault.kind, fault.landed) for fault in tally.faults)
-    for kind in sorted({fault.kind for fault in tally.faults}):
-        row = [by[kind, place] for place in PLACES]
-        longest = max((fault.recovery_seconds or 0.0 for fault in tally.faults if fault.kind == kind), default=0.0)
-        lines.append(f"| {kind} | {sum(row)} | " + " | ".join(map(str, row)) + f" | {longest:.1f} s |")
-    totals = [sum(fault.landed == place for fault in tally.faults) for place in PLACES]
-    lines.append(f"| all | {len(tally.faults)} | " + " | ".join(map(str, totals)) + f" | {tally.longest_recovery():.1f} s |")
-    return lines
-
-
-def report(tally: Tally, seed: int) -> str:
-    rounds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.rounds.items()))
-    return "\n".join(
-        [
-            "# Chaos report: Kafka and PostgreSQL",
-            "",
-            "Written by `make chaos` (`tests/chaos/kafka_chaos.py`): three workers share a topic into PostgreSQL while a producer writes on and",
-            "faults strike at random instants. Where one landed is what PostgreSQL said of the workers' sessions at that instant (a worker that is",
-            "killed is stopped first and looked at), and for routing whether Kafka held records of an open transaction.",
-            "",
-            f"- date: {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}, seed {seed}, {tally.seconds:.0f} s",
-            f"- rounds: {rounds}; each ended with the oracle's tally, records that add up, and `recount: identical`",
-            f"- faults: {len(tally.faults)}; {tally.open_share():.0%} hit a transaction, a commit or an open flush",
-            f"- votes counted to the end: {tally.records:,}; lost: 0; counted twice: 0",
-            f"- longest recovery, from the fault's end until all that was in the topic at its beginning is counted: {tally.longest_recovery():.1f} s",
-            "",
-            *summary(tally),
-            "",
-        ]
-    )
 
 
 def main() -> None:

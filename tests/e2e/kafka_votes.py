@@ -145,6 +145,12 @@ def count(vs: Harness, kafka: Kafka, topic: str, store: str, *flags: object, **o
     return vs.run("count", "--log", kafka.url(topic), "--store", store, "--until-end", *flags, **options)
 
 
+def counted_records(vs: Harness, store: str) -> int:
+    """How many records are counted; none while no worker has begun the election yet."""
+    outcome = vs.run("results", "--store", store, "--format", "json", status=None)
+    return outcome.json()["records"] if outcome.status == 0 else 0
+
+
 def check(vs: Harness, kafka: Kafka, topic: str, store: str, election: Election) -> dict:
     """The store says what the oracle says of this topic, and a recount from the topic is identical."""
     results = vs.results(store=store)

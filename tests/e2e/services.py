@@ -143,7 +143,7 @@ class Kafka:
 
     def produce(self, topic: str, records: Iterable[tuple[bytes | None, bytes | None]], **options: object) -> None:
         """Keyed records by an idempotent librdkafka producer; murmur2 unless told otherwise."""
-        settings = {"bootstrap.servers": self.address, "enable.idempotence": True, "partitioner": "murmur2_random", "linger.ms": 5}
+        settings = {"bootstrap.servers": self.address, "enable.idempotence": True, "partitioner": "murmur2_random", "linger.ms": 5, "log_level": 0}
         producer = confluent_kafka.Producer(settings | options)
         for key, value in records:
             put(producer, topic, key, value)

@@ -30,6 +30,9 @@ pub const POSTS_MAX: usize = 256;
 /// Bytes of records gathered for one partition before they are handed to the log.
 pub const BATCH_BYTES: usize = 256 * 1024;
 
+/// How long a POST waits for the log to acknowledge its votes; then it is answered 503, and they may still be appended.
+pub const ACK_TIME_MAX: Duration = Duration::from_secs(30);
+
 /// Bytes of the head of a request (request line and headers); more is answered 431 by the HTTP parser.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 

@@ -203,7 +203,7 @@ pub enum StoreError {
     },
     /// What was pinned when the election was created is not what is given now.
     #[error(
-        "election {election:?} was begun with {what} {stored} and is given {given} now; give what it was begun with, or start a new store"
+        "election {election:?} was begun with {what} {stored} and is given {given} now; give what it was begun with, start a new store, or drop what was counted with `votestream recount --from-scratch`"
     )]
     Pinned {
         /// The election's id.

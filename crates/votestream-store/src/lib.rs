@@ -48,6 +48,6 @@ pub use desk::DeskStore;
 pub use error::StoreError;
 pub use postgres_url::PostgresUrl;
 pub use reader::{ReaderStore, SeenReader};
-pub use types::{Compaction, Creation, ElectionHead, TimelinePoint};
+pub use types::{Compaction, Creation, ElectionHead, StoreFacts, TimelinePoint};
 pub use url::StoreUrl;
 pub use writer::WriterStore;

@@ -3,7 +3,7 @@
 use crate::backend::with_backend;
 use crate::error::StoreError;
 use crate::sqlite::{self, InStore};
-use crate::types::{ElectionHead, TimelinePoint};
+use crate::types::{ElectionHead, StoreFacts, TimelinePoint};
 use crate::url::StoreUrl;
 use votestream_election::delta::{DeskAct, Pin, SeenRow, Snapshot};
 use votestream_election::ledger::LeafSeal;
@@ -40,6 +40,11 @@ impl ReaderStore {
             #[cfg(not(feature = "postgres"))]
             StoreUrl::Postgres(_) => Err(StoreError::NoBackend { store: url.to_string() }),
         }
+    }
+
+    /// What serves the store, and what this login may do there.
+    pub fn facts(&self) -> Result<StoreFacts, StoreError> {
+        with_backend!(&self.backend, reader => reader.facts())
     }
 
     /// All elections, in the order of their creation.

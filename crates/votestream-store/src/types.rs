@@ -54,3 +54,22 @@ pub enum Compaction {
     /// Somebody else has taken the partition over: nothing was changed.
     Superseded,
 }
+
+/// A store's server and what this login may do there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreFacts {
+    /// The server's or library's name and version.
+    pub server: String,
+    /// As whom we are logged in, where there are logins.
+    pub login: Option<String>,
+    /// Whether the connection is encrypted; `None`: there is no connection.
+    pub encrypted: Option<bool>,
+    /// The server's clock, where it is another than ours.
+    pub now: Option<Millis>,
+    /// Why nothing can be written, where that is so for everybody: a standby, a read-only database or file.
+    pub read_only: Option<&'static str>,
+    /// This login may do what `count` does.
+    pub may_count: bool,
+    /// This login may read what only `count` should: seen voters and unreleased cells.
+    pub may_see_voters: bool,
+}

@@ -185,6 +185,15 @@ pub struct GuardArgs {
         help_heading = "Network"
     )]
     pub ingest_token: Option<String>,
+    /// A file that holds the token, so that it is in no environment either
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "VOTESTREAM_INGEST_TOKEN_FILE",
+        conflicts_with = "ingest_token",
+        help_heading = "Network"
+    )]
+    pub ingest_token_file: Option<PathBuf>,
     /// Origin whose pages may read the API and embed the page, such as https://news.example; repeatable
     #[arg(
         long = "allow-origin",
@@ -239,7 +248,7 @@ impl std::str::FromStr for CreateTopic {
         for part in text.split(',') {
             match part.split_once('=') {
                 Some(("partitions", n)) if partitions.is_none() => {
-                    partitions = n.parse().ok().filter(|n| *n > 0)
+                    partitions = n.parse().ok().filter(|n| *n > 0);
                 }
                 Some(("replication", n)) if replication.is_none() => {
                     replication = Some(
@@ -427,12 +436,21 @@ pub struct Doctor {
     /// Directory of `up`, when log and store are not named
     #[arg(long, value_name = "DIR", env = "VOTESTREAM_DATA")]
     pub data: Option<PathBuf>,
-    /// The log: dir:PATH
+    /// The log: dir:PATH or kafka://host:port/topic
     #[arg(long, value_name = "LOG-URL", env = "VOTESTREAM_LOG")]
     pub log: Option<String>,
-    /// The results: sqlite:PATH
+    /// The results: sqlite:PATH or postgres://user@host:port/db
     #[arg(long, value_name = "STORE-URL", env = "VOTESTREAM_STORE")]
     pub store: Option<String>,
+    /// A running `up` or `serve`, such as http://127.0.0.1:8501
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// Only whether what is named answers: for health checks
+    #[arg(long)]
+    pub quick: bool,
+    /// Which election.
+    #[command(flatten)]
+    pub election: ElectionArgs,
 }
 
 /// Measure.

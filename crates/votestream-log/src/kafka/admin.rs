@@ -9,7 +9,7 @@ use super::error;
 use super::offsets::OffsetSpec;
 use crate::error::LogError;
 use crate::kafka_url::KafkaUrl;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::{
     ApiVersionsRequest, CreateTopicsRequest, DescribeConfigsRequest, MetadataRequest,
@@ -232,7 +232,8 @@ fn create(url: &KafkaUrl, partitions: u32, replication: i16) -> Result<bool, Log
     let topic = CreatableTopic::default()
         .with_name(client::topic_name(&url.topic))
         .with_num_partitions(i32::try_from(partitions).unwrap_or(i32::MAX))
-        .with_replication_factor(replication);
+        .with_replication_factor(replication)
+        .with_configs(KEPT.iter().map(|(name, value)| kept(name, value)).collect());
     let request = CreateTopicsRequest::default()
         .with_topics(vec![topic])
         .with_timeout_ms(REQUEST_TIMEOUT.as_millis() as i32 / 2);
@@ -253,6 +254,15 @@ fn create(url: &KafkaUrl, partitions: u32, replication: i16) -> Result<bool, Log
         }
         std::thread::sleep(wait);
     }
+}
+
+/// Votes are kept: a cluster's usual seven days, counted from the records' own times, would delete those of a past night at once.
+const KEPT: [(&str, &str); 2] = [("retention.ms", "-1"), ("retention.bytes", "-1")];
+
+fn kept(name: &'static str, value: &'static str) -> CreatableTopicConfig {
+    CreatableTopicConfig::default()
+        .with_name(StrBytes::from_static_str(name))
+        .with_value(Some(StrBytes::from_static_str(value)))
 }
 
 /// What CreateTopics' answer means.

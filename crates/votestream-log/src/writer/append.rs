@@ -46,7 +46,8 @@ impl Appender {
     pub(super) fn run(mut self) {
         let mut out = Vec::new();
         while let Some(item) = self.shared.next() {
-            if let Err((error, ack)) = self.append(item, &mut out) {
+            if let Err(failed) = self.append(item, &mut out) {
+                let (error, ack) = *failed;
                 self.shared.fail(&error);
                 if let Some(ack) = ack {
                     ack(Err(error));
@@ -59,7 +60,7 @@ impl Appender {
         self.store_sources();
     }
 
-    fn append(&mut self, item: Item, out: &mut Vec<u8>) -> Result<(), (LogError, Option<super::Ack>)> {
+    fn append(&mut self, item: Item, out: &mut Vec<u8>) -> Result<(), Box<(LogError, Option<super::Ack>)>> {
         let Item { partition, mut batch, ack } = item;
         let tail = &mut self.partitions[partition.0 as usize];
         let place =
@@ -70,10 +71,10 @@ impl Appender {
             && tail.position + bytes > self.segment_bytes
             && let Err(error) = roll(tail, &self.shared, &self.disk)
         {
-            return Err((error, ack));
+            return Err(Box::new((error, ack)));
         }
         if let Err(error) = write(&tail.file, out, tail.position) {
-            return Err((LogError::io("write", tail.file.path(), error), ack));
+            return Err(Box::new((LogError::io("write", tail.file.path(), error), ack)));
         }
         let range = tail.end..tail.end.plus(u64::from(batch.records()));
         tail.position += bytes;

@@ -34,7 +34,7 @@ use queue::{Item, Shared};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use votestream_election::{LogId, Offset, PartitionId, SourceId};
 
 /// The size at which a segment is followed by the next, unless told otherwise.
@@ -326,9 +326,9 @@ impl AppendHandle {
     /// waits in any call returns. For a process that is told to stop. A directory is as fast as its disk: there it does nothing.
     pub fn give_up_within(&self, time: Duration) {
         match &self.way {
-            Way::Dir(_) => {}
+            Way::Dir(_) => tracing::debug!(?time, "a directory's disk is waited for"),
             #[cfg(feature = "kafka")]
-            Way::Kafka(topic) => topic.give_up_at(Instant::now() + time),
+            Way::Kafka(topic) => topic.give_up_within(time),
         }
     }
 

@@ -1,6 +1,7 @@
 //! A source goes on where the topic leaves off, whoever else writes; a second run of it fences the first.
 
-use crate::support::{Source, broker, check, open, read, topic};
+use crate::support::{PATIENCE, Source, broker, check, open, read, topic};
+use rdkafka::producer::{BaseRecord, Producer};
 use votestream_election::SourceId;
 use votestream_log::LogError;
 
@@ -53,14 +54,13 @@ fn an_open_transaction_of_another_hides_nothing() {
         .set("transactional.id", format!("held-{}", url.topic))
         .create()
         .unwrap();
-    use rdkafka::producer::{BaseRecord, Producer};
-    producer.init_transactions(crate::support::PATIENCE).unwrap();
+    producer.init_transactions(PATIENCE).unwrap();
     producer.begin_transaction().unwrap();
     producer
         .send(BaseRecord::<(), str>::to(&url.topic).payload("record 0"))
         .map_err(|(error, _)| error)
         .unwrap();
-    producer.flush(crate::support::PATIENCE).unwrap();
+    producer.flush(PATIENCE).unwrap();
     let writer = open(&url);
     let mut source = Source::new(&writer, Some(ONE), 2_000);
     (0..500).for_each(|index| source.push(index).unwrap());
@@ -68,7 +68,7 @@ fn an_open_transaction_of_another_hides_nothing() {
     drop(writer);
     let writer = open(&url);
     assert_eq!(writer.resume(ONE).unwrap(), [Some(499)]);
-    producer.abort_transaction(crate::support::PATIENCE).unwrap();
+    producer.abort_transaction(PATIENCE).unwrap();
     check(&read(&url, 1), 500, 1);
 }
 

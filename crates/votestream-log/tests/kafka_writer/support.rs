@@ -54,13 +54,14 @@ pub struct Source {
     builders: Vec<BatchBuilder>,
     last: Vec<u64>,
     durable: Vec<Option<u64>>,
-    source: Option<SourceId>,
-    acks: Option<Sender<(PartitionId, Range<u64>, Result<Range<Offset>, LogError>)>>,
+    id: Option<SourceId>,
+    acks: Option<Sender<Told>>,
     first: Vec<u64>,
 }
 
-/// What was acknowledged: partition, count of records, where.
-pub type Acks = Receiver<(PartitionId, Range<u64>, Result<Range<Offset>, LogError>)>;
+/// What was acknowledged: partition, the records from first to last, where.
+pub type Told = (PartitionId, Range<u64>, Result<Range<Offset>, LogError>);
+pub type Acks = Receiver<Told>;
 
 impl Source {
     pub fn new(writer: &LogWriter, source: Option<SourceId>, batch_bytes: usize) -> Self {
@@ -72,7 +73,7 @@ impl Source {
             last: vec![0; partitions],
             first: vec![0; partitions],
             durable,
-            source,
+            id: source,
             acks: None,
         }
     }
@@ -103,7 +104,7 @@ impl Source {
     }
 
     fn send(&mut self, p: usize) -> Result<(), LogError> {
-        let batch = self.builders[p].seal(self.source.map(|source| (source, self.last[p])));
+        let batch = self.builders[p].seal(self.id.map(|source| (source, self.last[p])));
         let partition = PartitionId(p as u32);
         match &self.acks {
             None => self.handle.append(partition, batch),

@@ -1,10 +1,11 @@
 //! Records into the log: gathered by partition, appended, and waited for until each is durable. Blocks; run it where that is fine.
 
-use crate::limits::BATCH_BYTES;
+use crate::limits::{ACK_TIME_MAX, BATCH_BYTES};
 use crate::seams::{Ingest, LogLease};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::mpsc;
+use std::time::Instant;
 use votestream_election::framing::{RECORD_BYTES_MAX, STUB_BYTES};
 use votestream_election::{Millis, Offset, PartitionId};
 use votestream_log::{BatchBuilder, LogError};
@@ -94,7 +95,11 @@ fn settle(
 ) -> Result<Vec<Place>, Failure> {
     let mut places: Vec<Option<Place>> = vec![None; records.len()];
     let mut appended = 0;
-    for (partition, numbers, result) in acked {
+    let began = Instant::now();
+    // The log may be a topic whose brokers are away: then the client is told, and may come back with the same votes.
+    while let Ok((partition, numbers, result)) =
+        acked.recv_timeout(ACK_TIME_MAX.saturating_sub(began.elapsed()))
+    {
         match result {
             Ok(offsets) => {
                 for (number, offset) in numbers.into_iter().zip(offsets.start.0..offsets.end.0) {

@@ -162,7 +162,10 @@ impl Job {
             }
             Err(Failure { error, appended }) => {
                 app.counters.posted(appended);
-                let why = error.map_or_else(|| "it stopped".to_owned(), |error| error.to_string());
+                let why = error.map_or_else(
+                    || "it did not acknowledge them in time".to_owned(),
+                    |error| error.to_string(),
+                );
                 error!(why, appended, "the log refused posted votes");
                 let detail = format!(
                     "the log does not take votes now ({why}); {appended} of {} records are known to be durable; \

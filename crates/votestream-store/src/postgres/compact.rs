@@ -1,6 +1,7 @@
 //! Merging rows of seen voters: read and merged outside, then replaced in one short transaction under the partition's epoch.
 
-use super::elections::signed;
+use super::check;
+use super::elections::{Known, signed};
 use super::fault::Done;
 use super::link::Session;
 use super::takeover::seen_row;
@@ -23,6 +24,28 @@ impl Writer {
         Ok(due)
     }
 
+    /// Looks again which rows there are, where a merger ended in nobody knows what. Whatever stands in the way may wait.
+    pub(super) fn regroup(&mut self, known: &Known) {
+        let due: Vec<_> = self.ungrouped.iter().copied().filter(|key| key.0 == known.number).collect();
+        for key in due {
+            self.ungrouped.remove(&key);
+            let partition = PartitionId(key.1);
+            let loaded = self.read(&async |session: &Session, _: &str| {
+                session.begin_snapshot().await?;
+                let loaded = check::load(session, known, partition).await?;
+                session.commit().await?;
+                Ok(loaded)
+            });
+            match loaded {
+                Ok(loaded) => drop(self.groups.insert(key, loaded.groups)),
+                Err(error) => {
+                    tracing::debug!(error = %error, "rows of seen voters not looked at again yet");
+                    self.ungrouped.insert(key);
+                }
+            }
+        }
+    }
+
     pub(crate) fn compact_seen(
         &mut self,
         id: &str,
@@ -41,10 +64,19 @@ impl Writer {
         };
         let policy = known.shape.duplicate;
         let done = self.call(async |session, _| replace(session, key, (first.from, last.to), policy).await);
-        let Ok(Some((rows_before, parts))) = done else {
-            // Another worker's now, or nobody knows: what is stored is looked at when the partition is next taken over.
-            self.groups.remove(&key);
-            return done.map(|_| Compaction::Superseded);
+        let (rows_before, parts) = match done {
+            Ok(Some(merged)) => merged,
+            Ok(None) => {
+                self.groups.remove(&key);
+                return Ok(Compaction::Superseded);
+            }
+            Err(error) => {
+                // Nobody knows which rows there are now: looked at again after the next flush.
+                if self.groups.remove(&key).is_some() {
+                    self.ungrouped.insert(key);
+                }
+                return Err(error);
+            }
         };
         let bytes = parts.iter().map(|p| p.bytes.len() as u64).sum();
         let merged = Group { from: first.from, to: last.to, rows: parts.len().max(1) as u32, bytes };

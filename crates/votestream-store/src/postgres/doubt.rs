@@ -31,8 +31,7 @@ impl Writer {
         let claim = self.claims.get(&key).copied();
         let held = claim.map_or(delta.fence.epoch, |c| c.raised.max(delta.fence.epoch));
         let engine = rows::engine_name(delta.fence.engine);
-        // A new connection: what the old one still had under way can only come late, and fails its fence.
-        self.link.get_mut().hang_up();
+        // Over a new connection, the old one being hung up: what it still has under way can only come late, and fails its fence.
         let raised = raise::patiently(self.link.get_mut(), &async |session: &Session| {
             let partition = signed(delta.partition.0)?;
             let params = [&known.number as _, &partition as _, &(held as i64) as _, &engine as _];
@@ -50,6 +49,7 @@ impl Writer {
         self.claims.insert(key, Claim { taken, raised });
         if matches!(resolution, Resolution::Committed { .. })
             && let Some(groups) = self.groups.get_mut(&key)
+            && groups.last().is_none_or(|last| last.to == delta.fence.from.0)
         {
             groups.push(Group::of(delta));
         }

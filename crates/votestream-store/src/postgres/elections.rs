@@ -213,6 +213,7 @@ impl Writer {
         self.known.remove(id);
         self.bases.clear();
         self.groups.clear();
+        self.ungrouped.clear();
         self.claims.clear();
         self.doubts.clear();
     }

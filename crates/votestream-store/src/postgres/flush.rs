@@ -66,7 +66,6 @@ impl Writer {
             message.add(known, delta, *fence, base)?;
         }
         let done = self.send(&message);
-        let link = self.link.get_mut();
         match done {
             Ok(sequence) => {
                 for (delta, base) in deltas.iter().zip(bases) {
@@ -76,11 +75,14 @@ impl Writer {
                         groups.push(Group::of(delta));
                     }
                 }
+                self.regroup(known);
                 Ok(FlushOutcome::Committed { sequence })
             }
             Err(fault) => {
                 // What the server said about it, it has also taken back; all else is in doubt.
+                let link = self.link.get_mut();
                 if fault.database().is_none() || fault.is_lost() {
+                    link.hang_up();
                     for delta in deltas {
                         self.doubts.insert((known.number, delta.partition.0), (delta.fence.from, delta.to));
                     }

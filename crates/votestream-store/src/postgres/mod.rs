@@ -49,7 +49,7 @@ use flush::Base;
 use link::Link;
 use options::Role;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use votestream_election::Offset;
 
@@ -64,6 +64,8 @@ pub(crate) struct Writer {
     bases: HashMap<Key, Base>,
     /// The seen voters' row ranges as committed, of partitions taken over by this writer.
     groups: HashMap<Key, Vec<Group>>,
+    /// Partitions of this writer of whose rows nobody knows which there are.
+    ungrouped: HashSet<Key>,
     /// Epochs raised by this writer itself, when the answer to a commit was lost.
     claims: HashMap<Key, Claim>,
     /// Flushes of which nobody knows whether they were committed: from, to.
@@ -93,6 +95,7 @@ impl Writer {
             known: HashMap::new(),
             bases: HashMap::new(),
             groups: HashMap::new(),
+            ungrouped: HashSet::new(),
             claims: HashMap::new(),
             doubts: HashMap::new(),
         })

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
 /// What a connection is for: part of the name by which `pg_stat_activity` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,10 @@ pub(super) fn config(url: &PostgresUrl, place: &Place, role: Role) -> Done<Confi
             TlsMode::Prefer => SslMode::Prefer,
             TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => SslMode::Require,
         });
+    if hosts(url).len() > 1 && role != Role::Read {
+        // Of several, the one that takes writes, whichever it is now.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
     if let Some(password) = password(url, place)? {
         config.password(password);
     }

@@ -4,12 +4,12 @@ use super::fault::Done;
 use super::link::Session;
 use super::{Reader, Writer, audit, check, desk, elections, flush, history, releases, rows, snapshot};
 use crate::error::StoreError;
-use crate::types::{ElectionHead, TimelinePoint};
+use crate::types::{ElectionHead, StoreFacts, TimelinePoint};
 use std::time::Duration;
 use votestream_election::delta::{DeskAct, Pin, Snapshot};
 use votestream_election::ledger::LeafSeal;
 use votestream_election::releases::ReleaseBlock;
-use votestream_election::{Election, Minute, Offset, PartitionId, RejectReason};
+use votestream_election::{Election, Millis, Minute, Offset, PartitionId, RejectReason};
 
 /// How long looking through all rows of a partition may take.
 const VERIFY_DEADLINE: Duration = Duration::from_mins(2);
@@ -40,6 +40,10 @@ impl Writer {
 }
 
 impl Reader {
+    pub(crate) fn facts(&self) -> Result<StoreFacts, StoreError> {
+        self.read(async |session, _| facts(session).await)
+    }
+
     pub(super) fn label(&self) -> String {
         self.link.borrow().place().label.clone()
     }
@@ -154,4 +158,25 @@ impl Reader {
         });
         link.name(done)
     }
+}
+
+/// The server, this login and its rights.
+async fn facts(session: &Session) -> Done<StoreFacts> {
+    let row = session.row(include_str!("sql/facts.sql"), &[]).await?;
+    let (version, login): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+    let (encrypted, now): (bool, i64) = (row.try_get(2)?, row.try_get(3)?);
+    let (standby, read_only): (bool, bool) = (row.try_get(4)?, row.try_get(5)?);
+    Ok(StoreFacts {
+        server: format!("PostgreSQL {version}"),
+        login: Some(login),
+        encrypted: Some(encrypted),
+        now: Some(Millis(now)),
+        read_only: match (standby, read_only) {
+            (true, _) => Some("the server is a standby in recovery"),
+            (false, true) => Some("default_transaction_read_only is on"),
+            (false, false) => None,
+        },
+        may_count: row.try_get(6)?,
+        may_see_voters: row.try_get(7)?,
+    })
 }

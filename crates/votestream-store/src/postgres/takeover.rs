@@ -27,6 +27,7 @@ impl Writer {
             self.claims.remove(&key);
             self.doubts.remove(&key);
             self.groups.remove(&key);
+            self.ungrouped.remove(&key);
         }
         let mut ascending = partitions.to_vec();
         ascending.sort_unstable();

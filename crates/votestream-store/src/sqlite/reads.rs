@@ -3,7 +3,7 @@
 use super::fault::Done;
 use super::takeover::{check, full_cells};
 use super::{Reader, Writer, audit, corrupt, desk, elections, flush, history, releases, snapshot};
-use crate::types::{ElectionHead, TimelinePoint};
+use crate::types::{ElectionHead, StoreFacts, TimelinePoint};
 use votestream_election::delta::{DeskAct, Pin, Snapshot};
 use votestream_election::ledger::LeafSeal;
 use votestream_election::releases::ReleaseBlock;
@@ -29,6 +29,23 @@ impl Writer {
 }
 
 impl Reader {
+    #[expect(clippy::unnecessary_wraps, reason = "every backend has it, and others must ask for it")]
+    pub(crate) fn facts(&self) -> Done<StoreFacts> {
+        let writable = self.conn.path().is_some_and(|path| {
+            // Opened for appending and closed again, a file stays as it is.
+            std::fs::OpenOptions::new().append(true).open(path).is_ok()
+        });
+        Ok(StoreFacts {
+            server: format!("SQLite {}", rusqlite::version()),
+            login: None,
+            encrypted: None,
+            now: None,
+            read_only: (!writable).then_some("the file may not be written by this user"),
+            may_count: writable,
+            may_see_voters: true,
+        })
+    }
+
     pub(crate) fn full_cells(&self, id: &str) -> Done<Vec<i64>> {
         let row = elections::row(&self.conn, &self.label, id)?;
         full_cells(&self.conn, &elections::known(&row)?)

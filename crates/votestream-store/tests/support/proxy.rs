@@ -2,9 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is done with bytes that arrive from now on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ struct State {
     mode: AtomicU8,
     /// Requests kept back, with the connection that they belong on.
     held: Mutex<Vec<(TcpStream, Vec<u8>)>>,
+    /// What the server said on a connection whose client was cut off.
+    said: Mutex<Vec<u8>>,
     thawed: (Mutex<()>, Condvar),
 }
 
@@ -47,8 +49,10 @@ impl Proxy {
                 let Ok(upstream) = TcpStream::connect(&server) else { continue };
                 let (a, b) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
                 let (up, down) = (Arc::clone(&shared), Arc::clone(&shared));
-                std::thread::spawn(move || pass(client, upstream, true, &up));
-                std::thread::spawn(move || pass(b, a, false, &down));
+                let held = Arc::new(AtomicBool::new(false));
+                let holds = Arc::clone(&held);
+                std::thread::spawn(move || pass(client, upstream, true, &up, &held));
+                std::thread::spawn(move || pass(b, a, false, &down, &holds));
             }
         });
         Self { address, state }
@@ -66,20 +70,24 @@ impl Proxy {
 
     /// Lets what was kept back reach the server; returns what the server said to it.
     pub fn let_go(&self) -> Vec<u8> {
-        let mut said = Vec::new();
         for (mut upstream, bytes) in self.state.held.lock().unwrap().drain(..) {
             upstream.write_all(&bytes).unwrap();
-            upstream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-            let mut buffer = [0; 4096];
-            let read = upstream.read(&mut buffer).unwrap();
-            said.extend_from_slice(&buffer[..read]);
         }
-        said
+        let began = Instant::now();
+        loop {
+            let said = self.state.said.lock().unwrap().clone();
+            // A server ends each answer by saying that it is ready.
+            if said.windows(5).any(|w| w == b"Z\0\0\0\x05") {
+                return said;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "the server said nothing to it");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
     }
 }
 
 /// Passes bytes on in one direction until either end closes.
-fn pass(mut from: TcpStream, mut to: TcpStream, upwards: bool, state: &State) {
+fn pass(mut from: TcpStream, mut to: TcpStream, upwards: bool, state: &State, held: &AtomicBool) {
     let mut buffer = vec![0; 1 << 16];
     from.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     loop {
@@ -99,20 +107,22 @@ fn pass(mut from: TcpStream, mut to: TcpStream, upwards: bool, state: &State) {
         let forward = || state.mode.store(Mode::Forward as u8, Ordering::SeqCst);
         if read > 0 && upwards && now == Mode::HoldRequest {
             let kept = (to.try_clone().unwrap(), buffer[..read].to_vec());
+            held.store(true, Ordering::SeqCst);
             state.held.lock().unwrap().push(kept);
             forward();
             let _ = from.shutdown(Shutdown::Both);
             return;
+        }
+        if read > 0 && !upwards && held.load(Ordering::SeqCst) {
+            state.said.lock().unwrap().extend_from_slice(&buffer[..read]);
+            continue;
         }
         let cut = (upwards && now == Mode::CutRequest) || (!upwards && now == Mode::CutAnswer);
         if read > 0 && cut {
             forward();
         }
         if read == 0 || cut || to.write_all(&buffer[..read]).is_err() {
-            // A client that was cut off while its request is kept back leaves the server's side open.
-            if upwards || state.held.lock().unwrap().is_empty() {
-                let _ = to.shutdown(Shutdown::Both);
-            }
+            let _ = to.shutdown(Shutdown::Both);
             let _ = from.shutdown(Shutdown::Both);
             return;
         }

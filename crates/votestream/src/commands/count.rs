@@ -10,7 +10,7 @@ mod route;
 use crate::args::Count;
 use crate::commands::{now, random, threads};
 use crate::{Outcome, contest, progress, signals};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::sync::Arc;
 use votestream_election::Election;
 use votestream_election::fold::Misrouted;
@@ -44,15 +44,20 @@ pub fn run(args: &Count) -> Result<Outcome> {
         misrouted,
         ..options(threads)
     };
-    let counted_url = if args.route { copied(&log_url, &options)? } else { log_url.clone() };
+    count(args, (&log_url, &store_url), options)
+        .with_context(|| format!("cannot count {log_url} into {store_url}"))
+}
+
+fn count(args: &Count, (log_url, store_url): (&LogUrl, &StoreUrl), options: CountOptions) -> Result<Outcome> {
+    let counted_url = if args.route { copied(log_url, &options)? } else { log_url.clone() };
     let log = LogReader::open_url(&counted_url)?;
     // Opening it for writing also mends what a kill left half done; only then is it read.
-    let mut store = WriterStore::open(&store_url)?;
+    let mut store = WriterStore::open(store_url)?;
     let election = contest::counted(&args.election, &store.reader()?)?;
     let options = CountOptions { threads: threads.min(log.partitions() as usize), ..options };
     let shutdown = signals::listen()?;
-    let routing = Route::start(args.route, &log_url, (&election, &log, &mut store), &options, &shutdown)?;
-    let assignment = assignment(&counted_url, &log, (&store_url, &mut store), &election, &options)?;
+    let routing = Route::start(args.route, log_url, (&election, &log, &mut store), &options, &shutdown)?;
+    let assignment = assignment(&counted_url, &log, (store_url, &mut store), &election, &options)?;
     let bar = progress::line();
     let line = bar.clone();
     let publishing = Publish::start(args.publish.as_deref(), &store, &election)?;

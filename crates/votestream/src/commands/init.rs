@@ -2,18 +2,24 @@
 
 use crate::Outcome;
 use crate::args::Init;
-use crate::commands::dir_log;
+use crate::commands::peek::{self, Room};
 use anyhow::{Context, Result, bail};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::time::{Duration, Instant};
 use votestream_election::definition::{PRESETS, example_toml, sample};
-use votestream_election::{Election, Offset, PartitionId};
-use votestream_log::LogReader;
+use votestream_election::framing::registry::{Framing, unframe};
+use votestream_election::{Election, PartitionId};
+use votestream_log::{LogReader, LogUrl};
 
 /// Records looked at for a draft.
 const SAMPLE_MAX: usize = 100_000;
 /// Longest record looked at.
 const SAMPLE_RECORD_BYTES_MAX: u64 = 65_537;
+/// Bytes of records looked at in a log.
+const SAMPLE_BYTES_MAX: u64 = 256 << 20;
+/// Longest that a log is read for a draft.
+const SAMPLE_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Runs the command.
 pub fn run(args: &Init) -> Result<Outcome> {
@@ -21,7 +27,9 @@ pub fn run(args: &Init) -> Result<Outcome> {
         Some(from) => {
             let records = sample_records(from)?;
             if records.is_empty() {
-                bail!("'{from}' holds no records to draft a definition from");
+                bail!(
+                    "'{from}' holds no records yet to draft a definition from; produce some first, a few hundred are enough"
+                );
             }
             let (election, text) = sample::draft(records.iter().map(Vec::as_slice))
                 .with_context(|| format!("cannot draft a definition from '{from}'"))?;
@@ -80,21 +88,48 @@ fn sample_records(from: &str) -> Result<Vec<Vec<u8>>> {
     Ok(records)
 }
 
-fn log_records(url: &str) -> Result<Vec<Vec<u8>>> {
-    let log = LogReader::open(&dir_log(url)?, None)?;
-    let starts: Vec<Offset> = log.start_offsets()?;
-    let mut records = Vec::new();
-    for (p, start) in starts.iter().enumerate() {
-        let room = SAMPLE_MAX * (p + 1) / starts.len();
-        let mut reader = log.partition(PartitionId(p as u32), *start)?;
-        while records.len() < room {
-            let Some(batch) = reader.next_batch()? else { break };
-            if batch.is_skipped() {
-                continue;
+/// The first records of each partition of a log.
+fn log_records(from: &str) -> Result<Vec<Vec<u8>>> {
+    let log = LogReader::open_url(&from.parse::<LogUrl>()?)?;
+    let (starts, ends) = (log.start_offsets()?, log.refresh_ends()?);
+    let share = u64::from(log.partitions().max(1));
+    let deadline = Instant::now() + SAMPLE_TIME_MAX;
+    let room = Room {
+        records: (SAMPLE_MAX as u64).div_ceil(share),
+        bytes: SAMPLE_BYTES_MAX.div_ceil(share),
+        deadline,
+    };
+    let (mut records, mut binary) = (Vec::new(), None);
+    for (p, span) in starts.into_iter().zip(ends).enumerate() {
+        peek::records(&log, PartitionId(p as u32), span, room, &mut |record| {
+            let value = record.value.filter(|_| !record.oversize).unwrap_or_default();
+            match unframe(value) {
+                Framing::Binary { schema_id } => binary = Some(schema_id),
+                Framing::Plain | Framing::Json(_) if value.is_empty() => {}
+                Framing::Plain => records.push(value.to_vec()),
+                Framing::Json(event) => records.push(event.to_vec()),
             }
-            for record in batch.records() {
-                records.extend(record?.value.map(<[u8]>::to_vec));
-            }
+        })?;
+    }
+    match binary {
+        Some(schema_id) if records.is_empty() => bail!(
+            "the records of '{from}' are Avro or Protobuf behind a schema registry (schema id {schema_id}), which cannot be read without its schema; have the producers write JSON (or JSON Schema), or copy the topic as JSON with a connector and sample the copy"
+        ),
+        Some(schema_id) => tracing::warn!(
+            schema_id,
+            "some records are Avro or Protobuf behind a schema registry: they are left out of the draft, and `count` will refuse them"
+        ),
+        None => {}
+    }
+    if records.is_empty() {
+        if let Some(trouble) = log.trouble() {
+            bail!("'{from}' cannot be read at the moment: {trouble}");
+        }
+        if Instant::now() >= deadline {
+            bail!(
+                "'{from}' gave no records within {} s; look at it with `votestream doctor --log '{from}'`",
+                SAMPLE_TIME_MAX.as_secs()
+            );
         }
     }
     Ok(records)

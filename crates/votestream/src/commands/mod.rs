@@ -6,6 +6,7 @@ mod desk;
 mod doctor;
 mod ingest;
 mod init;
+mod peek;
 mod recount;
 mod results;
 mod serve;
@@ -16,12 +17,11 @@ mod writing;
 
 use crate::Outcome;
 use crate::args::{Cli, Command};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::CommandFactory;
 use std::io::Write;
 use votestream_election::Millis;
 use votestream_election::delta::DeskAction;
-use votestream_log::{DirLogUrl, LogUrl};
 
 /// Runs the command.
 pub fn run(cli: Cli) -> Result<Outcome> {
@@ -72,18 +72,6 @@ pub fn now() -> Millis {
 pub fn random() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
-}
-
-/// The directory that a log URL names.
-pub fn dir_log(url: &str) -> Result<DirLogUrl> {
-    match url.parse()? {
-        LogUrl::Dir(dir) => Ok(dir),
-        LogUrl::Kafka(_) => {
-            bail!(
-                "this build counts its own log only (dir:PATH); Kafka comes with a later version: bridge a topic in with a consumer and `votestream ingest -`"
-            )
-        }
-    }
 }
 
 /// Threads to use: as asked, or one a core.

@@ -6,9 +6,10 @@ use crate::args::{GuardArgs, Serve};
 use crate::commands::now;
 use crate::commands::source::{cancelled_by, runtime};
 use crate::{Outcome, contest, listen, signals};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use door::Door;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use votestream_election::{Election, Offset, PartitionId};
@@ -30,7 +31,7 @@ pub fn run(args: &Serve) -> Result<Outcome> {
     let log = args.log.as_deref().map(str::parse::<LogUrl>).transpose()?;
     let door = log.clone().map(Door::new);
     let listener = listen::bind(args.listen, 8501, "--listen")?;
-    let config = config(&args.guard);
+    let config = config(&args.guard)?;
     config.validate(listener.local_addr()?)?;
     let shutdown = signals::listen()?;
     tracing::info!("results at http://{}", listener.local_addr()?);
@@ -65,12 +66,23 @@ pub async fn serve(
 }
 
 /// How the server is guarded.
-pub fn config(args: &GuardArgs) -> ServerConfig {
-    ServerConfig {
-        ingest_token: args.ingest_token.clone(),
+///
+/// # Errors
+/// A token file that cannot be read.
+pub fn config(args: &GuardArgs) -> Result<ServerConfig> {
+    let from_file = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the ingest token's file '{}'", path.display()))?;
+        Ok::<_, anyhow::Error>(text.trim().to_owned())
+    };
+    Ok(ServerConfig {
+        ingest_token: match &args.ingest_token_file {
+            Some(path) => Some(from_file(path)?),
+            None => args.ingest_token.clone(),
+        },
         allowed_origins: args.allow_origin.clone(),
         ..ServerConfig::default()
-    }
+    })
 }
 
 /// Finds each record's partition and key; records without a voter that can be read are dealt out in turn.

@@ -43,7 +43,7 @@ pub fn run(args: &Up) -> Result<Outcome> {
         results: listen::bind(args.listen, 8501, "--listen")?,
         source: listen::bind(args.source_listen, 5000, "--source-listen")?,
     };
-    serve::config(&args.guard).validate(listeners.results.local_addr()?)?;
+    serve::config(&args.guard)?.validate(listeners.results.local_addr()?)?;
     let plan = Plan::resume_or_make(args)?;
     let simulation = plan.simulation()?;
     check_disk(args, &simulation)?;
@@ -163,7 +163,7 @@ impl Job<'_> {
             payloads: Some(serve::payloads(&LogUrl::Dir(self.log_url.clone()))?),
             clock: Arc::new(now),
         };
-        let config = serve::config(&self.args.guard);
+        let config = serve::config(&self.args.guard)?;
         let (events, cancel) = (events(&self.election)?, cancelled_by(&self.shutdown));
         listeners.source.set_nonblocking(true)?;
         let shutdown = self.shutdown.clone();

@@ -22,7 +22,6 @@ mod transaction;
 
 use super::NodeId;
 use super::client::{Client, Leader};
-use super::config::REQUEST_TIMEOUT;
 use super::connection::Connection;
 use super::error::refused;
 use crate::batch::{BatchEncoder, SealedBatch};
@@ -43,7 +42,7 @@ use votestream_election::{LogId, PartitionId, SourceId};
 /// How long closing waits for the brokers.
 pub const CLOSE_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long opening, and going on with a source, wait for brokers that may come back.
-const START_TIME_MAX: Duration = Duration::from_secs(60);
+const START_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// A topic's writer.
 pub(crate) struct KafkaWriter {
@@ -103,10 +102,6 @@ impl Cluster {
     fn connect_coordinator(&self, id: &str) -> Result<Connection, LogError> {
         let node = self.client().transaction_coordinator(id)?;
         self.connect(node)
-    }
-
-    fn answer_time_max(&self) -> Duration {
-        REQUEST_TIMEOUT
     }
 }
 
@@ -226,8 +221,8 @@ impl KafkaHandle {
         self.shared.flush()
     }
 
-    pub(crate) fn give_up_at(&self, deadline: Instant) {
-        self.shared.give_up_at(deadline);
+    pub(crate) fn give_up_within(&self, time: Duration) {
+        self.shared.give_up_at(Instant::now() + time);
     }
 
     pub(crate) fn watch(&self) -> &LogWatch {

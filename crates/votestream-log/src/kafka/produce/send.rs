@@ -11,6 +11,7 @@ use crate::crash::point;
 use crate::error::LogError;
 use crate::kafka::NodeId;
 use crate::kafka::backoff::Backoff;
+use crate::kafka::config::REQUEST_TIMEOUT;
 use crate::kafka::connection::Connection;
 use crate::kafka::error::{Sort, refused, sort};
 use crate::url::Codec;
@@ -120,12 +121,11 @@ impl Sender {
     }
 
     fn send(&mut self, loads: &[Load], transaction: Option<&str>) -> Result<(), LogError> {
-        let link = match &mut self.link {
-            Some(link) => link,
-            None => {
-                let connection = self.cluster.connect(self.node)?;
-                self.link.insert(Link { connection, requests: VecDeque::new() })
-            }
+        let link = if let Some(link) = &mut self.link {
+            link
+        } else {
+            let connection = self.cluster.connect(self.node)?;
+            self.link.insert(Link { connection, requests: VecDeque::new() })
         };
         point("kafka-produce-before-send");
         link.connection.send(&request(&self.shared.topic, loads, transaction))?;
@@ -138,7 +138,7 @@ impl Sender {
     fn receive(&mut self) -> Result<(), LogError> {
         let Some(link) = &mut self.link else { return Ok(()) };
         let Some(first) = link.requests.front() else { return Ok(()) };
-        let most = self.cluster.answer_time_max().saturating_sub(first.sent.elapsed());
+        let most = REQUEST_TIMEOUT.saturating_sub(first.sent.elapsed());
         let wait = if link.requests.len() < REQUESTS_MAX { most.min(LOOK_AGAIN) } else { most };
         match link.connection.receive_within::<ProduceRequest>(wait)? {
             Some(answer) => {
@@ -151,7 +151,7 @@ impl Sender {
             None if wait < most => Ok(()),
             None => Err(LogError::Unreachable {
                 place: link.connection.place().to_owned(),
-                what: format!("no answer to Produce within {} s", self.cluster.answer_time_max().as_secs()),
+                what: format!("no answer to Produce within {} s", REQUEST_TIMEOUT.as_secs()),
                 next: "is it up, and not overloaded?",
             }),
         }

@@ -47,6 +47,14 @@ pub(super) struct Committer {
     id: Arc<str>,
 }
 
+/// A transactional id as its coordinator sees it.
+#[derive(Debug)]
+struct Described {
+    state: String,
+    producer: i64,
+    epoch: i16,
+}
+
 /// What became of a transaction that could not be ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
@@ -202,10 +210,24 @@ impl Committer {
             return self.sorted("EndTxn", code);
         }
         point("kafka-transaction-committed");
+        self.await_markers()?;
         let mut state = self.shared.lock();
         state.transaction.end();
         self.shared.settle(state, true);
         point("kafka-transaction-acknowledged");
+        Ok(())
+    }
+
+    /// The commit is decided, and readers see it once its markers are written: who waits for it, waits for that.
+    fn await_markers(&mut self) -> Result<(), LogError> {
+        let mut pause = MARKERS_WAIT.0;
+        while self.describe()?.is_some_and(|told| told.state == "PrepareCommit") {
+            self.shared.rest(pause);
+            if self.shared.lock().failed().is_err() {
+                break;
+            }
+            pause = (pause * 2).min(MARKERS_WAIT.1);
+        }
         Ok(())
     }
 
@@ -280,34 +302,38 @@ impl Committer {
     /// Whether another run has taken over since. A transaction that took too long was aborted under the next epoch, by the coordinator
     /// itself; another run's beginning raises the epoch and leaves none to be aborted, or raises it twice.
     fn is_fenced(&mut self, stamp: Stamp) -> Result<bool, LogError> {
+        // Where nobody tells, it is better to stop than to fence a run that is at work.
+        let Some(told) = self.describe()? else { return Ok(true) };
+        tracing::debug!(?told, ours = stamp.producer_epoch, "transaction looked up");
+        let aborted = matches!(&*told.state, "PrepareAbort" | "CompleteAbort" | "PrepareEpochFence");
+        let raised = told.epoch.checked_sub(stamp.producer_epoch);
+        let ours = raised == Some(0) || raised == Some(1) && aborted;
+        Ok(told.producer != stamp.producer_id || !ours)
+    }
+
+    /// How the coordinator sees the transactional id; `None`: brokers before Kafka 3.0 do not tell, nor where the right is missing.
+    fn describe(&mut self) -> Result<Option<Described>, LogError> {
         let request =
             DescribeTransactionsRequest::default().with_transactional_ids(vec![self.transactional_id()]);
         let answer = match self.ask(&request) {
             Ok(answer) => answer,
-            // Before Kafka 3.0 nobody tells: better to stop than to fence a run that is at work.
-            Err(LogError::Refused { .. }) => return Ok(true),
+            Err(LogError::Refused { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let Some(told) = answer.transaction_states.first() else { return Ok(true) };
+        let Some(told) = answer.transaction_states.into_iter().next() else { return Ok(None) };
         match E::try_from_code(told.error_code) {
-            None => {}
-            Some(E::TransactionalIdNotFound | E::TransactionalIdAuthorizationFailed) => return Ok(true),
+            None => Ok(Some(Described {
+                state: told.transaction_state.to_string(),
+                producer: told.producer_id.0,
+                epoch: told.producer_epoch,
+            })),
+            Some(E::TransactionalIdNotFound | E::TransactionalIdAuthorizationFailed) => Ok(None),
             Some(_) => {
-                let place = self.coordinator.as_ref().map_or("the coordinator", Connection::place);
-                return Err(refused(place, "DescribeTransactions", told.error_code, None));
+                let place = self.coordinator.take();
+                let place = place.as_ref().map_or("the coordinator", Connection::place);
+                Err(refused(place, "DescribeTransactions", told.error_code, None))
             }
         }
-        let aborted =
-            matches!(&*told.transaction_state, "PrepareAbort" | "CompleteAbort" | "PrepareEpochFence");
-        let raised = told.producer_epoch.checked_sub(stamp.producer_epoch);
-        tracing::debug!(
-            state = &*told.transaction_state,
-            epoch = told.producer_epoch,
-            ours = stamp.producer_epoch,
-            "transaction looked up"
-        );
-        let same = told.producer_id.0 == stamp.producer_id;
-        Ok(!same || !(raised == Some(0) || raised == Some(1) && aborted))
     }
 
     /// Takes the transactional id: what others sent under it is refused from now on, and an open transaction is aborted.

@@ -65,16 +65,13 @@ impl Assignment for Member {
             return Ok(now);
         }
         let before = state.before;
-        match &state.group {
-            Some(group) => {
-                let now = group.wait_change(since - before, patience)?;
-                Ok(Assigned { generation: before + now.generation, partitions: now.partitions })
-            }
-            None => {
-                drop(state);
-                std::thread::park_timeout(patience);
-                Ok(now)
-            }
+        if let Some(group) = &state.group {
+            let now = group.wait_change(since - before, patience)?;
+            Ok(Assigned { generation: before + now.generation, partitions: now.partitions })
+        } else {
+            drop(state);
+            std::thread::park_timeout(patience);
+            Ok(now)
         }
     }
 

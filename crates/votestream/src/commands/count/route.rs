@@ -61,7 +61,7 @@ impl Routing {
         shutdown: &Shutdown,
     ) -> Result<Option<Self>> {
         if options.until_end {
-            let summary = run(source, election, of(options), &[shutdown.clone()])?;
+            let summary = run(source, election, of(options), std::slice::from_ref(shutdown))?;
             if !summary.complete && !shutdown.is_raised() {
                 bail!("not all of topic '{}' was routed", source.topic);
             }
@@ -102,7 +102,7 @@ fn run(
     let bar = progress::records(None, "routing");
     let summary =
         route(source, options, &mut voter_of, &|| stop.iter().any(Shutdown::is_raised), &mut |progress| {
-            bar.set_position(progress.routed)
+            bar.set_position(progress.routed);
         })?;
     bar.finish_and_clear();
     tracing::info!(

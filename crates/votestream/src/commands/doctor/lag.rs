@@ -44,7 +44,10 @@ pub(super) fn judge(election: &str, first: &[Place], second: &[Place], apart: Du
         return;
     }
     if lag == 0 {
-        lines.well(format!("election '{election}': counted to the log's end on {}", many(second.len() as u64, "partition")));
+        lines.well(format!(
+            "election '{election}': counted to the log's end on {}",
+            many(second.len() as u64, "partition")
+        ));
         return;
     }
     let behind: Vec<String> = second
@@ -108,13 +111,37 @@ mod tests {
 
     #[test]
     fn lags_of_every_kind() {
-        check(&[(5, 5), (7, 7)], &[(5, 5), (7, 7)], "✓ election 'e': counted to the log's end on 2 partitions");
-        check(&[(5, 9), (7, 7)], &[(5, 9), (7, 7)], "✗ election 'e': 4 records not counted yet (partition 0: 4)");
+        check(
+            &[(5, 5), (7, 7)],
+            &[(5, 5), (7, 7)],
+            "✓ election 'e': counted to the log's end on 2 partitions",
+        );
+        check(
+            &[(5, 9), (7, 7)],
+            &[(5, 9), (7, 7)],
+            "✗ election 'e': 4 records not counted yet (partition 0: 4)",
+        );
         check(&[(5, 9)], &[(5, 9)], "is `votestream count` running?");
-        check(&[(0, 5_000)], &[(2_000, 9_000)], "it grows: 4,000 records a second come in, 2,000 are counted");
-        check(&[(0, 9_000)], &[(4_000, 9_000)], "✓ election 'e': 5,000 records not counted yet (partition 0: 5,000); being counted at 4,000 a second");
-        check(&[(0, 90), (0, 90)], &[(50, 90), (0, 90)], "✗ election 'e': 130 records not counted yet (partition 0: 40, 1: 90); partition 1 did not move");
-        check(&[(9, 9)], &[(9, 3)], "✗ election 'e', partition 0: counted up to offset 9, but the log ends at 3");
+        check(
+            &[(0, 5_000)],
+            &[(2_000, 9_000)],
+            "it grows: 4,000 records a second come in, 2,000 are counted",
+        );
+        check(
+            &[(0, 9_000)],
+            &[(4_000, 9_000)],
+            "✓ election 'e': 5,000 records not counted yet (partition 0: 5,000); being counted at 4,000 a second",
+        );
+        check(
+            &[(0, 90), (0, 90)],
+            &[(50, 90), (0, 90)],
+            "✗ election 'e': 130 records not counted yet (partition 0: 40, 1: 90); partition 1 did not move",
+        );
+        check(
+            &[(9, 9)],
+            &[(9, 3)],
+            "✗ election 'e', partition 0: counted up to offset 9, but the log ends at 3",
+        );
         assert!(behind(&places(&[(1, 2)])) && !behind(&places(&[(2, 2)])));
     }
 }

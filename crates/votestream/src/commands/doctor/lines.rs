@@ -90,6 +90,9 @@ mod tests {
         lines.failure("store", &Away, "unused");
         assert_eq!(lines.text(), "✓ a\n✗ store: cannot reach \"db:5432\"\n  → is it running?\n");
         assert_eq!(lines.print(&mut Vec::new()).unwrap(), 1);
-        assert_eq!((many(1, "record"), many(1_000, "vote")), ("1 record".to_owned(), "1,000 votes".to_owned()));
+        assert_eq!(
+            (many(1, "record"), many(1_000, "vote")),
+            ("1 record".to_owned(), "1,000 votes".to_owned())
+        );
     }
 }

@@ -85,7 +85,11 @@ mod tests {
             judge_memory(mib << 20, voters, &mut lines);
             assert!(lines.text().starts_with(expect), "{}", lines.text());
         };
-        check(8_000, Some(155_212_715), "✓ 8,000 MiB of memory are available; one worker takes about 2,032 for the 155,212,715");
+        check(
+            8_000,
+            Some(155_212_715),
+            "✓ 8,000 MiB of memory are available; one worker takes about 2,032 for the 155,212,715",
+        );
         check(1_000, Some(155_212_715), "✗ only 1,000 MiB");
         check(1_000, None, "✓ 1,000 MiB");
         check(100, None, "✗ only 100 MiB");

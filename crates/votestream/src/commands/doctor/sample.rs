@@ -33,8 +33,6 @@ pub(super) struct Origin<'a> {
     pub(super) log: &'a str,
     /// A topic of Kafka: others may have written it.
     pub(super) kafka: bool,
-    /// The log's partitions.
-    pub(super) partitions: u32,
 }
 
 /// What was seen so far.
@@ -97,8 +95,7 @@ impl<'e> Sample<'e> {
                 self.parser.canonical_text(vote.voter, &mut self.text);
                 self.without_key += u64::from(record.key.is_none());
                 self.other_key += u64::from(record.key.is_some_and(|key| key != self.text));
-                self.murmur2 +=
-                    u64::from(murmur2_partition(&self.text, self.partitions) == record.partition);
+                self.murmur2 += u64::from(murmur2_partition(&self.text, self.partitions) == record.partition);
                 self.crc32 += u64::from(crc32_partition(&self.text, self.partitions) == record.partition);
             }
             Err(reason) => {
@@ -217,7 +214,9 @@ impl<'e> Sample<'e> {
             _ => "some have no key, the others their voter's",
         };
         if self.partitions == 1 {
-            lines.well(format!("{votes} sampled: {keyed}; on one partition every voter's records are together"));
+            lines.well(format!(
+                "{votes} sampled: {keyed}; on one partition every voter's records are together"
+            ));
             return;
         }
         let partitioner = match (left.murmur2, left.crc32) {

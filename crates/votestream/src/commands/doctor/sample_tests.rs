@@ -33,7 +33,7 @@ fn said(records: &[Record]) -> String {
         });
     }
     let mut lines = Lines::default();
-    sample.judge(Origin { log: "kafka://b:9092/t", kafka: true, partitions: 4 }, NOW, &mut lines);
+    sample.judge(Origin { log: "kafka://b:9092/t", kafka: true }, NOW, &mut lines);
     lines.text()
 }
 
@@ -61,7 +61,12 @@ fn keyed_by_the_voter_with_each_partitioner() {
     };
     check(
         &by(murmur2_partition),
-        &["✓ 200 records sampled: all are votes", "each is keyed by its voter", "where murmur2 (Java", "✓ no record"],
+        &[
+            "✓ 200 records sampled: all are votes",
+            "each is keyed by its voter",
+            "where murmur2 (Java",
+            "✓ no record",
+        ],
     );
     check(&by(crc32_partition), &["each lies where crc32 (librdkafka"]);
     check(&by(murmur2_partition)[..1], &["✓ 1 vote sampled: each is keyed"]);
@@ -70,7 +75,10 @@ fn keyed_by_the_voter_with_each_partitioner() {
 #[test]
 fn scattered_or_keyed_by_something_else() {
     let scattered: Vec<Record> = (0..200).map(|id| vote(id, PartitionId(id as u32 % 4), None)).collect();
-    check(&scattered, &["✗ 200 votes sampled: none has a key; they do not lie where", "--route --log 'kafka://b:9092/t'"]);
+    check(
+        &scattered,
+        &["✗ 200 votes sampled: none has a key; they do not lie where", "--route --log 'kafka://b:9092/t'"],
+    );
     let by_state: Vec<Record> =
         (0..200).map(|id| vote(id, murmur2_partition(b"Ohio", 4), Some("Ohio"))).collect();
     check(&by_state, &["✗ 200 of 200 votes sampled have a key that is not the voter's id", "--route"]);
@@ -94,7 +102,10 @@ fn records_of_another_election_or_form() {
             value: format!(r#"{{"voter_id":"v{i}","candidate_name":"A"}}"#).into_bytes(),
         })
         .collect();
-    check(&other, &["✗ 20 records sampled: 20 would be rejected", "20 missing_id", "init --sample 'kafka://b:9092/t'"]);
+    check(
+        &other,
+        &["✗ 20 records sampled: 20 would be rejected", "20 missing_id", "init --sample 'kafka://b:9092/t'"],
+    );
     let few: Vec<Record> = (0..20)
         .map(|i| {
             let text = i.to_string();
@@ -112,7 +123,10 @@ fn records_of_another_election_or_form() {
 fn frames_of_a_schema_registry() {
     let avro = |id: u8| Record { partition: PartitionId(0), key: None, value: vec![0, 0, 0, 0, id, 8, b'O'] };
     let said = said(&[avro(3), avro(7)]);
-    assert!(said.contains("✗ 2 records of 2 sampled are Avro or Protobuf") && said.contains("schema id 3, 7"), "{said}");
+    assert!(
+        said.contains("✗ 2 records of 2 sampled are Avro or Protobuf") && said.contains("schema id 3, 7"),
+        "{said}"
+    );
     assert!(!said.contains("rejected"), "{said}");
     let text = "12";
     let mut json = vote(12, murmur2_partition(text.as_bytes(), 4), Some(text));
@@ -133,6 +147,6 @@ fn a_producer_whose_clock_is_ahead() {
         oversize: false,
     });
     let mut lines = Lines::default();
-    sample.judge(Origin { log: "kafka://b/t", kafka: true, partitions: 1 }, NOW, &mut lines);
+    sample.judge(Origin { log: "kafka://b/t", kafka: true }, NOW, &mut lines);
     assert!(lines.text().contains("✗ the newest record sampled bears a time 60 s ahead"), "{}", lines.text());
 }

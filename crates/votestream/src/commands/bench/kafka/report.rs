@@ -45,7 +45,7 @@ pub struct Rate {
 #[derive(Debug, Serialize)]
 pub struct Workers {
     /// How many.
-    pub workers: usize,
+    pub processes: usize,
     /// Processor seconds of all of them for a million records.
     pub cpu_s_per_million: f64,
     /// From the first one's start to the last one's end.
@@ -105,8 +105,8 @@ impl fmt::Display for KafkaReport {
             writeln!(
                 f,
                 "{} worker{}: {:.2} CPU seconds per million records, {:.1} s",
-                workers.workers,
-                if workers.workers == 1 { "" } else { "s" },
+                workers.processes,
+                if workers.processes == 1 { "" } else { "s" },
                 workers.cpu_s_per_million,
                 workers.seconds
             )?;

@@ -33,7 +33,7 @@ fn scale(place: &Place<'_>, workers: usize) -> Result<Workers> {
     place.prove()?;
     let cpu = children_cpu()?.saturating_sub(before).as_secs_f64();
     Ok(Workers {
-        workers,
+        processes: workers,
         cpu_s_per_million: cpu * 1e6 / place.simulation.records() as f64,
         seconds: began.elapsed().as_secs_f64(),
     })
