@@ -44,8 +44,9 @@ impl<'a> Decider<'a> {
             readers.push(self.session.log.partition(part.partition(), part.next())?);
         }
         loop {
-            let read = self.turn(&mut readers)?;
             let stopping = self.session.shutdown.is_raised() || self.interrupt.is_raised() || self.at_end();
+            // Who is to stop reads no more, or a backlog or a lively stream would never let it.
+            let read = !stopping && self.turn(&mut readers)?;
             let decision = if stopping { self.last_flush() } else { self.decide(!read) };
             match decision {
                 FlushDecision::Now => {
