@@ -7,7 +7,7 @@ SMALL := target/up/release/votestream
 ARGS ?=
 FEATURES ?=
 
-.PHONY: help up build check test bench chaos services-up services-down web
+.PHONY: help up build check test bench bench-web bench-archive chaos services-up services-down web
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,12 +31,19 @@ test: ## Install what the tests need, start the real services, run every suite, 
 
 bench: build ## What each stage costs on this machine, beside references in the same run
 	$(BINARY) bench $(ARGS)
+	@echo 'the archive beside Apache Flume and pyarrow: make bench-archive'
 
-chaos: ## A thousand random kills, a thousand faults on real servers; reports in docs/
+bench-archive: build ## The archive beside Apache Flume (same topic, same HDFS) and pyarrow (same rows)
+	VOTESTREAM_BIN=$(CURDIR)/$(BINARY) scripts/bench-archive.sh $(ARGS)
+
+bench-web: build ## The page beside a Streamlit + Plotly page with the same numbers: bytes, speed, steadiness (half an hour)
+	scripts/bench-web.sh $(ARGS)
+
+chaos: ## A thousand random kills, a thousand faults on real servers, a worker stopped at every step; reports in docs/
 	@scripts/need-toolchain.sh full
 	scripts/chaos.sh
 
-services-up: ## Real services on loopback for trying things by hand: Apache Kafka, PostgreSQL
+services-up: ## Real services on loopback for trying things by hand: Apache Kafka, PostgreSQL, HDFS, S3
 	@scripts/services/up.sh
 
 services-down: ## Stop them (`scripts/services/down.sh --forget` removes their data, too)

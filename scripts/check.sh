@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 export RUSTFLAGS="${RUSTFLAGS:-}"
 step "format" cargo fmt --all --check
 step "lints" cargo clippy --release --locked --workspace --all-targets --features votestream/failpoints -- -D warnings
+step "lints of the small build" cargo clippy --release --locked -p votestream --no-default-features -- -D warnings
 step "docs" env RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps --quiet
 step "licences and house rules" cargo run --release --locked --quiet -p xtask -- check
 steps_report

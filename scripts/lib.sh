@@ -32,15 +32,29 @@ need_library() {
   _need "the headers of $library" "pkg-config --exists $library" "$@"
 }
 
+# need_file FILE PACKAGE…: the same for a file, such as a font.
+need_file() {
+  local file=$1
+  shift
+  _need "$file" "test -e $file" "$@"
+}
+
 # _need WHAT CHECK PACKAGE…
 _need() {
   local what=$1 check=$2
   shift 2
   $check >/dev/null 2>&1 && return 0
   if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
-    [ -n "${APT_UPDATED:-}" ] || apt-get update -qq
-    APT_UPDATED=1
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    # One at a time: services that are installed side by side may lack the same package.
+    mkdir -p target
+    {
+      flock 9
+      if ! $check >/dev/null 2>&1; then
+        [ -n "${APT_UPDATED:-}" ] || apt-get update -qq
+        APT_UPDATED=1
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null 9>&-
+      fi
+    } 9>target/.apt.lock
   fi
   $check >/dev/null 2>&1 || {
     echo "missing: $what; type: sudo apt-get install $*" >&2
@@ -48,13 +62,15 @@ _need() {
   }
 }
 
-# python_venv: a virtual environment with what tests/requirements.txt names, at target/venv.
+# python_venv [DIR PROGRAM REQUIREMENTS]: a virtual environment with what the file names, which brings the program; target/venv with what
+# tests/requirements.txt names unless told otherwise.
 python_venv() {
+  local venv=${1:-target/venv} program=${2:-pytest} requirements=${3:-tests/requirements.txt}
   need_debian python3 python3 python3-venv
-  if [ ! -x target/venv/bin/pytest ] || [ tests/requirements.txt -nt target/venv/.made ]; then
-    rm -rf target/venv
-    python3 -m venv target/venv
-    target/venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
-    touch target/venv/.made
+  if [ ! -x "$venv/bin/$program" ] || [ "$requirements" -nt "$venv/.made" ]; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
+    touch "$venv/.made"
   fi
 }

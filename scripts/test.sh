@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
+. scripts/services/lib.sh
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 
 web_suite() {
@@ -14,6 +15,11 @@ web_suite() {
   }
 }
 
+# Compiled before the services are there: none is needed for it, and the S3 gateway may still be on its way (scripts/services/lib.sh).
+build_suites() {
+  cargo test --release --locked --workspace --features votestream/failpoints --no-run
+}
+
 rust_suites() {
   cargo test --release --locked --workspace --features votestream/failpoints --no-fail-fast
 }
@@ -23,24 +29,63 @@ binary() {
   cargo build --release --locked --workspace --bins --features votestream/failpoints
 }
 
-outside_suites() {
-  VOTESTREAM_BIN="$PWD/target/release/votestream" target/venv/bin/pytest tests -q -p no:cacheprovider --durations=10
+# outside PYTEST-ARGUMENT…
+outside() {
+  VOTESTREAM_BIN="$PWD/target/release/votestream" target/venv/bin/pytest -q -p no:cacheprovider --durations=10 "$@"
 }
 
-# Beside real services: scripts/with-services.sh calls this script again for the suites that need them.
-if [ "${1:-}" = beside-services ]; then
-  step "Rust: unit, property, conformance and golden tests, and the backends on real servers" rust_suites
-  step "build of the binary under test" binary
-  step "outside: oracle, end to end, chaos" outside_suites
-  steps_report
-  exit 0
-fi
+# Beside real services: scripts/with-services.sh calls this script again for the suites that need them. Most of their time they wait for
+# servers, so they run in two lanes side by side; what one says is printed when it has ended, or two would be mixed. What is measured in
+# time has the machine for itself afterwards.
+case ${1:-} in
+  beside-services)
+    step "build of the binary under test" binary
+    began=$(date +%s)
+    # A process group of its own, so that all of it can be ended.
+    set -m
+    scripts/test.sh page-and-chaos >target/page-and-chaos.log 2>&1 &
+    lane=$!
+    set +m
+    trap 'kill -- "-$lane" 2>/dev/null || true' EXIT
+    trap 'exit 143' INT TERM
+    status=0
+    scripts/test.sh rust-and-end-to-end || status=$?
+    wait "$lane" || status=$?
+    trap - EXIT
+    cat target/page-and-chaos.log
+    echo "── both lanes: $(($(date +%s) - began)) s"
+    step "outside: what is measured in time" outside tests -m alone || status=$?
+    steps_report
+    exit "$status"
+    ;;
+  rust-and-end-to-end)
+    step "Rust: unit, property, conformance and golden tests, and the backends on real servers" rust_suites
+    step "outside: end to end" outside tests/e2e -m "not alone"
+    steps_report
+    exit 0
+    ;;
+  page-and-chaos)
+    step "outside: the page" outside tests/web -m "not alone"
+    step "outside: oracle, chaos" outside tests/oracle tests/chaos -m "not alone"
+    steps_report
+    exit 0
+    ;;
+esac
 
 step "what the tests need" python_venv
 need_debian npm nodejs npm
 need_debian chromium chromium
+need_file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
 need_debian docker-compose docker-compose
 need_debian ip iproute2
+installs=()
+# Servers that take minutes to build or to fetch where they are missing, meanwhile.
+for service in hdfs s3; do
+  "${service}_install" &
+  installs+=($!)
+done
 step "the dashboard: types, style, unit tests, same bytes" web_suite
+step "build of the Rust suites" build_suites
+for install in "${installs[@]}"; do wait "$install"; done
 steps_report
 scripts/with-services.sh scripts/test.sh beside-services

@@ -1,28 +1,42 @@
 #!/bin/bash
-# Runs a command beside real services of its own: Apache Kafka and PostgreSQL on free ports, in a directory that is gone afterwards.
+# Runs a command beside real services of its own: Apache Kafka, PostgreSQL, HDFS and an S3 gateway on free ports, in a directory that is
+# gone afterwards.
 #
 #     scripts/with-services.sh COMMAND…
+#     SERVICES="hdfs s3" scripts/with-services.sh COMMAND…      only these; all are: kafka secured postgres hdfs s3
 #
 # The command finds them by its environment: VOTESTREAM_TEST_KAFKA (host:port), VOTESTREAM_TEST_KAFKA_LIB (Kafka's jars),
-# VOTESTREAM_TEST_KAFKA_SECURED (the directory of a broker with TLS and SASL, see scripts/secured-kafka.sh) and
-# VOTESTREAM_TEST_POSTGRES (a URL; the password in PGPASSWORD). Everything started is stopped in all cases; the exit status is the command's.
+# VOTESTREAM_TEST_KAFKA_SECURED (the directory of a broker with TLS and SASL, see scripts/secured-kafka.sh),
+# VOTESTREAM_TEST_POSTGRES (a URL; the password in PGPASSWORD), VOTESTREAM_TEST_HDFS (hdfs://host:port), VOTESTREAM_TEST_HDFS_CONF (a
+# HADOOP_CONF_DIR for it), VOTESTREAM_TEST_HDFS_LIB (Hadoop's jars), VOTESTREAM_TEST_S3 (the endpoint; credentials in AWS_ACCESS_KEY_ID and
+# AWS_SECRET_ACCESS_KEY, region us-east-1) and VOTESTREAM_TEST_S3_GATEWAY (its program). Everything started is stopped in all cases; the
+# exit status is the command's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 . scripts/services/lib.sh
 [ $# -gt 0 ] || { echo "usage: scripts/with-services.sh COMMAND…" >&2; exit 2; }
+SERVICES=${SERVICES:-kafka secured postgres hdfs s3}
 
 RUN=$(mktemp -d --suffix=-votestream-services)
 chmod 755 "$RUN"
 
+starts=()
+
 finish() {
   status=$?
+  # Each of them is stopped, whatever became of the one before.
+  set +e
   trap - EXIT
   trap '' INT TERM HUP
   stop_pid "the command" "$RUN/command.pid"
+  # What is still starting, because another service did not, would be started after it was stopped.
+  for start in "${starts[@]}"; do kill "$start" 2>/dev/null && wait "$start"; done
   kafka_stop "$RUN/kafka" &
   kafka_stop "$RUN/secured" &
   postgres_stop "$RUN/postgres" &
+  hdfs_stop "$RUN/hdfs" &
+  s3_stop "$RUN/s3" &
   wait
   postgres_forget "$RUN/postgres"
   rm -rf "$RUN"
@@ -32,29 +46,55 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-began=$(date +%s%N)
-kafka_install
-postgres_install
-kafka_port=$(free_port)
-postgres_port=$(free_port)
-kafka_start "$RUN/kafka" "$kafka_port" &
-kafka_starts=$!
-postgres_start "$RUN/postgres" "$postgres_port" &
-postgres_starts=$!
-scripts/secured-kafka.sh start "$RUN/secured" &
-secured_starts=$!
-wait "$kafka_starts"
-wait "$postgres_starts"
-wait "$secured_starts"
-echo "services ready after $((($(date +%s%N) - began) / 1000000)) ms: Apache Kafka on $kafka_port, another with TLS and SASL, PostgreSQL on $postgres_port" >&2
+# bring SERVICE: installs what it needs and starts it; its port is in SERVICE.port.
+bring() {
+  case $1 in
+    secured) scripts/secured-kafka.sh start "$RUN/secured" ;;
+    *)
+      "$1_install"
+      "$1_start" "$RUN/$1" "$(cat "$RUN/$1.port")"
+      ;;
+  esac
+}
 
-export VOTESTREAM_TEST_KAFKA="127.0.0.1:$kafka_port"
-VOTESTREAM_TEST_KAFKA_LIB="$(cd "$KAFKA_LIB" && pwd)"
-export VOTESTREAM_TEST_KAFKA_LIB
-export VOTESTREAM_TEST_KAFKA_SECURED="$RUN/secured"
-export VOTESTREAM_TEST_POSTGRES="postgres://votestream@127.0.0.1:$postgres_port/votestream"
-PGPASSWORD=$(cat "$RUN/postgres/password")
-export PGPASSWORD
+began=$(date +%s%N)
+for service in $SERVICES; do
+  free_port >"$RUN/$service.port"
+  bring "$service" &
+  starts+=($!)
+done
+for start in "${starts[@]}"; do wait "$start"; done
+echo "services ready after $((($(date +%s%N) - began) / 1000000)) ms: $SERVICES, in $RUN" >&2
+
+# wants SERVICE: it was asked for.
+wants() {
+  [[ " $SERVICES " = *" $1 "* ]]
+}
+
+if wants kafka; then
+  export VOTESTREAM_TEST_KAFKA="127.0.0.1:$(cat "$RUN/kafka.port")"
+  export VOTESTREAM_TEST_KAFKA_LIB="$PWD/$KAFKA_LIB"
+fi
+if wants secured; then
+  export VOTESTREAM_TEST_KAFKA_SECURED="$RUN/secured"
+fi
+if wants postgres; then
+  export VOTESTREAM_TEST_POSTGRES="postgres://votestream@127.0.0.1:$(cat "$RUN/postgres.port")/votestream"
+  PGPASSWORD=$(cat "$RUN/postgres/password")
+  export PGPASSWORD
+fi
+if wants hdfs; then
+  export VOTESTREAM_TEST_HDFS="hdfs://127.0.0.1:$(cat "$RUN/hdfs.port")"
+  export VOTESTREAM_TEST_HDFS_CONF="$RUN/hdfs/conf"
+  export VOTESTREAM_TEST_HDFS_LIB="$PWD/$HDFS_LIB"
+fi
+if wants s3; then
+  export VOTESTREAM_TEST_S3="http://127.0.0.1:$(cat "$RUN/s3.port")"
+  export VOTESTREAM_TEST_S3_GATEWAY="$PWD/$S3_GATEWAY"
+  export AWS_ACCESS_KEY_ID=votestream
+  AWS_SECRET_ACCESS_KEY=$(cat "$RUN/s3/password")
+  export AWS_SECRET_ACCESS_KEY
+fi
 
 # In the background and waited for, so that a signal to this script is served at once.
 "$@" <&0 &

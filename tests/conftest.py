@@ -7,9 +7,10 @@ import pathlib
 
 import pytest
 
-pytest.register_assert_rewrite("tests.e2e.harness", "tests.e2e.services", "tests.e2e.kafka_votes", "tests.chaos.chaos", "tests.chaos.kafka_chaos")
+pytest.register_assert_rewrite("tests.e2e.harness", "tests.e2e.services", "tests.e2e.object_stores", "tests.e2e.remote_archives", "tests.e2e.kafka_votes", "tests.chaos.chaos", "tests.chaos.kafka_chaos")
 
 from tests.e2e.harness import Harness  # noqa: E402
+from tests.e2e.object_stores import S3, Gateway, Hdfs, OwnHdfs, shared_hdfs, shared_s3  # noqa: E402
 from tests.e2e.services import Kafka, Postgres, own_broker, required  # noqa: E402
 
 _SECONDS: dict[str, float] = collections.defaultdict(float)
@@ -42,6 +43,36 @@ def broker(tmp_path: pathlib.Path):
     """A broker of the test's own, to be stopped, killed and started again."""
     with own_broker(tmp_path / "broker") as own:
         yield own
+
+
+@pytest.fixture(scope="session")
+def hdfs() -> Hdfs:
+    """The NameNode of scripts/with-services.sh. Directories are the tests' own, the servers are shared: they are never stopped."""
+    return shared_hdfs()
+
+
+@pytest.fixture
+def own_hdfs(tmp_path: pathlib.Path):
+    """A NameNode and a DataNode of the test's own, to be stopped, killed, frozen and started again."""
+    with OwnHdfs(tmp_path / "hdfs") as own:
+        yield own
+
+
+@pytest.fixture(scope="session")
+def s3() -> S3:
+    """The S3 gateway of scripts/with-services.sh. Buckets are the tests' own, the server is shared: it is never stopped."""
+    return shared_s3()
+
+
+@pytest.fixture
+def gateway(tmp_path: pathlib.Path):
+    """An S3 server of the test's own, to be stopped and started again, with other credentials maybe."""
+    with Gateway(tmp_path / "s3") as own:
+        yield own
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "alone: measures time; scripts/test.sh runs it when nothing else does")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -7,3 +7,4 @@ command -v npm >/dev/null || { echo "npm is missing; install Node 20.19 or newer
 [ "${1:-}" = "--installed" ] || npm ci --no-audit --no-fund --silent
 npx --no-install vite build --logLevel warn
 node tools/pack.mjs
+node tools/standalone.mjs

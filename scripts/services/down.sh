@@ -7,8 +7,10 @@ RUN=$PWD/target/services
 kafka_stop "$RUN/kafka" &
 kafka_stop "$RUN/secured" &
 postgres_stop "$RUN/postgres" &
+hdfs_stop "$RUN/hdfs" &
+s3_stop "$RUN/s3" &
 wait
 if [ "${1:-}" = --forget ]; then
   postgres_forget "$RUN/postgres"
-  rm -rf "$RUN/kafka" "$RUN/secured" "$RUN/postgres"
+  rm -rf "$RUN/kafka" "$RUN/secured" "$RUN/postgres" "$RUN/hdfs" "$RUN/s3"
 fi

@@ -1,8 +1,12 @@
 # Real services on loopback, started by hand-written configuration and stopped by pid. Source it after scripts/lib.sh, from the
 # project's root. Each service has three functions: NAME_start DIRECTORY PORT, NAME_ready PORT (asks the service), NAME_stop DIRECTORY.
-# Kafka and PostgreSQL are here; HDFS, S3 and Spark get a section of their own in this file when they come, and a line in up.sh.
+# Kafka, PostgreSQL, HDFS and S3 are here; Spark gets a section of its own in this file when it comes, and a line in up.sh.
 
 KAFKA_LIB=target/services/kafka-lib
+HDFS_LIB=target/services/hdfs-lib
+FLUME_LIB=target/services/flume-lib
+S3_GATEWAY_VERSION=v1.8.0
+S3_GATEWAY=target/services/s3-gateway-$S3_GATEWAY_VERSION
 READY_SECONDS_MAX=60
 STOP_SECONDS_MAX=20
 
@@ -51,34 +55,42 @@ stop_pid() {
   local pid deadline=$((SECONDS + STOP_SECONDS_MAX))
   [ -s "$2" ] || return 0
   pid=$(head -n 1 "$2")
-  kill "$pid" 2>/dev/null
+  kill "$pid" 2>/dev/null || true
   while kill -0 "$pid" 2>/dev/null && [ "$(ps -o stat= -p "$pid" | cut -c1)" != Z ]; do
     if [ "$SECONDS" -ge "$deadline" ]; then
       echo "$1 (pid $pid) does not end: killed" >&2
-      kill -9 "$pid" 2>/dev/null
+      kill -9 "$pid" 2>/dev/null || true
     fi
     sleep 0.05
   done
   rm -f "$2"
 }
 
+# jars_install WHAT POM DIRECTORY: the jars that the file pins, in the directory; nothing to do where they are there already. One process at
+# a time, so that two scripts do not fetch into one directory.
+jars_install() (
+  what=$1 pom=$2 lib=$3
+  need_debian java default-jre-headless
+  mkdir -p "$(dirname "$lib")"
+  exec 9>"$lib.lock"
+  flock 9
+  [ ! -f "$lib/.made" ] || [ "$pom" -nt "$lib/.made" ] || return 0
+  need_debian mvn maven
+  rm -rf "$lib"
+  mkdir -p "$lib"
+  mvn -q -B -C -f "$pom" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$PWD/$lib" >"$lib/.mvn.log" 2>&1 9>&- || {
+    cat "$lib/.mvn.log" >&2
+    echo "Maven could not fetch $what; is a Maven repository reachable from here?" >&2
+    return 2
+  }
+  touch "$lib/.made"
+)
+
 # --- Apache Kafka ----------------------------------------------------------------------------------------------------------------
 
 # kafka_install: a Java runtime, Maven, and the jars that scripts/services/kafka/pom.xml pins.
 kafka_install() {
-  local pom=scripts/services/kafka/pom.xml
-  need_debian java default-jre-headless
-  if [ ! -f "$KAFKA_LIB/.made" ] || [ "$pom" -nt "$KAFKA_LIB/.made" ]; then
-    need_debian mvn maven
-    rm -rf "$KAFKA_LIB"
-    mkdir -p "$KAFKA_LIB"
-    mvn -q -B -C -f "$pom" dependency:copy-dependencies -DoutputDirectory="$PWD/$KAFKA_LIB" >"$KAFKA_LIB/.mvn.log" 2>&1 || {
-      cat "$KAFKA_LIB/.mvn.log" >&2
-      echo "Maven could not fetch Apache Kafka; is a Maven repository reachable from here?" >&2
-      return 2
-    }
-    touch "$KAFKA_LIB/.made"
-  fi
+  jars_install "Apache Kafka" scripts/services/kafka/pom.xml "$KAFKA_LIB"
 }
 
 # kafka_start DIRECTORY PORT: one node that is broker and controller; the controller listens on a free port.
@@ -199,7 +211,7 @@ postgres_stop() {
   local pid
   [ -s "$1/postgres.pid" ] || return 0
   pid=$(cat "$1/postgres.pid")
-  kill -INT "$pid" 2>/dev/null
+  kill -INT "$pid" 2>/dev/null || true
   stop_pid PostgreSQL "$1/postgres.pid"
 }
 
@@ -214,4 +226,140 @@ postgres_forget() {
   esac
 }
 
-# --- HDFS, S3, Spark: their sections come here -----------------------------------------------------------------------------------
+# --- HDFS ------------------------------------------------------------------------------------------------------------------------
+
+# hdfs_install: a Java runtime, Maven, and the jars that scripts/services/hdfs/pom.xml pins.
+hdfs_install() {
+  jars_install "Apache Hadoop" scripts/services/hdfs/pom.xml "$HDFS_LIB"
+}
+
+# hdfs_start DIRECTORY PORT: a NameNode on the port and one DataNode, permissions on; whoever starts them is the superuser.
+# DIRECTORY/conf is also a client's HADOOP_CONF_DIR; DIRECTORY/http says where the NameNode's page is.
+hdfs_start() {
+  local dir=$1 port=$2
+  hdfs_conf "$dir" "$port"
+  if [ ! -d "$dir/data/dfs/name/current" ]; then
+    hdfs_java "$dir" namenode.NameNode -format -nonInteractive >"$dir/format.log" 2>&1 || { cat "$dir/format.log" >&2; return 2; }
+  fi
+  setsid "${HDFS_JAVA[@]}" -cp "$dir/conf:$HDFS_LIB/*" org.apache.hadoop.hdfs.server.namenode.NameNode >"$dir/namenode.log" 2>&1 </dev/null &
+  echo $! >"$dir/hdfs.pid"
+  # A DataNode that finds no NameNode asks again much later only.
+  until_ready "the NameNode on port $port" "$(cat "$dir/hdfs.pid")" "$dir/namenode.log" answers_at "$port"
+  setsid "${HDFS_JAVA[@]}" -cp "$dir/conf:$HDFS_LIB/*" org.apache.hadoop.hdfs.server.datanode.DataNode >"$dir/datanode.log" 2>&1 </dev/null &
+  echo $! >"$dir/datanode.pid"
+  until_ready "the DataNode beside port $port" "$(cat "$dir/datanode.pid")" "$dir/datanode.log" hdfs_ready "$(cat "$dir/http")"
+}
+
+HDFS_JAVA=(java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1)
+
+# hdfs_java DIRECTORY MAIN ARGUMENT…: a program of Hadoop's HDFS server to its end, by the directory's configuration.
+hdfs_java() {
+  local conf=$1/conf main=$2
+  shift 2
+  "${HDFS_JAVA[@]}" -cp "$conf:$HDFS_LIB/*" "org.apache.hadoop.hdfs.server.$main" "$@"
+}
+
+# hdfs_conf DIRECTORY PORT: what both daemons and clients read.
+hdfs_conf() {
+  local dir=$1 port=$2 http
+  http=$(free_port)
+  # The jars bring no pages, and both daemons refuse to start without their directories.
+  mkdir -p "$dir/conf/webapps/hdfs" "$dir/conf/webapps/datanode"
+  echo "$http" >"$dir/http"
+  cp scripts/services/hdfs/log4j.properties "$dir/conf/"
+  { echo "fs.defaultFS=hdfs://127.0.0.1:$port" && echo "hadoop.tmp.dir=$dir/data"; } | hadoop_xml >"$dir/conf/core-site.xml"
+  hadoop_xml >"$dir/conf/hdfs-site.xml" <<SETTINGS
+dfs.replication=1
+dfs.namenode.rpc-address=127.0.0.1:$port
+dfs.namenode.http-address=127.0.0.1:$http
+dfs.datanode.address=127.0.0.1:$(free_port)
+dfs.datanode.http.address=127.0.0.1:$(free_port)
+dfs.datanode.ipc.address=127.0.0.1:$(free_port)
+dfs.datanode.hostname=127.0.0.1
+dfs.permissions.enabled=true
+dfs.namenode.safemode.extension=0
+dfs.namenode.heartbeat.recheck-interval=1000
+dfs.heartbeat.interval=1
+SETTINGS
+}
+
+# hadoop_xml: lines NAME=VALUE as Hadoop's configuration.
+hadoop_xml() {
+  echo '<?xml version="1.0"?>'
+  echo '<configuration>'
+  sed -E 's|^([^=]+)=(.*)$|  <property><name>\1</name><value>\2</value></property>|'
+  echo '</configuration>'
+}
+
+# answers_at PORT: somebody listens there.
+answers_at() {
+  ! port_is_free "$1"
+}
+
+# hdfs_ready HTTP-PORT: the NameNode says that it has left safe mode and has room, which a DataNode brings.
+hdfs_ready() {
+  local answer
+  exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
+  printf 'GET /jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState HTTP/1.0\r\n\r\n' >&3
+  answer=$(timeout 5 cat <&3)
+  exec 3<&- 3>&-
+  grep -q '"FSState" : "Operational"' <<<"$answer" && grep -Eq '"CapacityRemaining" : [1-9]' <<<"$answer"
+}
+
+hdfs_stop() {
+  stop_pid "the DataNode" "$1/datanode.pid"
+  stop_pid "the NameNode" "$1/hdfs.pid"
+}
+
+# --- S3: the Versity gateway over a directory --------------------------------------------------------------------------------------
+
+# s3_install: the gateway, built by Go from the module proxy: some minutes, once.
+s3_install() (
+  need_debian curl curl
+  mkdir -p "$(dirname "$S3_GATEWAY")"
+  exec 9>"$S3_GATEWAY.lock"
+  flock 9
+  [ ! -x "$S3_GATEWAY" ] || return 0
+  need_debian go golang-go
+  # Modules and what is compiled on the way lie beside it and go with it: nothing in the user's own Go folders.
+  build=$PWD/$S3_GATEWAY.build
+  mkdir -p "$build"
+  GOPATH=$build/go GOCACHE=$build/cache GOBIN=$build/bin GOFLAGS=-modcacherw CGO_ENABLED=0 nice \
+    go install "github.com/versity/versitygw/cmd/versitygw@$S3_GATEWAY_VERSION" >"$build/log" 2>&1 9>&- || {
+    tail -n 20 "$build/log" >&2
+    echo "the S3 gateway was not built: it needs Go 1.21 or newer (https://go.dev/dl/; Debian 13's golang-go) and a Go module proxy" >&2
+    return 2
+  }
+  mv "$build/bin/versitygw" "$S3_GATEWAY"
+  rm -rf "$build"
+)
+
+# s3_start DIRECTORY PORT: user votestream, the secret key in DIRECTORY/password, region us-east-1, one bucket: votestream.
+s3_start() {
+  local dir=$1 port=$2
+  # A directory is a bucket.
+  mkdir -p "$dir/objects/votestream"
+  [ -f "$dir/password" ] || (umask 077 && head -c 20 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$dir/password")
+  ROOT_ACCESS_KEY=votestream ROOT_SECRET_KEY=$(cat "$dir/password") setsid "$S3_GATEWAY" --port "127.0.0.1:$port" --health /health --quiet \
+    posix "$dir/objects" >"$dir/s3.log" 2>&1 </dev/null &
+  echo $! >"$dir/s3.pid"
+  until_ready "the S3 gateway on port $port" "$(cat "$dir/s3.pid")" "$dir/s3.log" s3_ready "$port"
+}
+
+# s3_ready PORT: the gateway's own answer about its health.
+s3_ready() {
+  curl -sf --max-time 2 -o /dev/null "http://127.0.0.1:$1/health"
+}
+
+s3_stop() {
+  stop_pid "the S3 gateway" "$1/s3.pid"
+}
+
+# --- Apache Flume, the peer of scripts/bench-archive.sh ----------------------------------------------------------------------------
+
+# flume_install: the jars that scripts/services/flume/pom.xml pins; it needs HDFS's beside them.
+flume_install() {
+  jars_install "Apache Flume" scripts/services/flume/pom.xml "$FLUME_LIB"
+}
+
+# --- Spark: its section comes here -------------------------------------------------------------------------------------------------

@@ -107,9 +107,23 @@ class Round:
         self.statement: str | None = None
         self.recovery_seconds = 0.0
 
-    def start_worker(self) -> Process:
+    def begin_worker(self) -> Process:
         worker = self.chaos.harness.start("count", "--log", self.log, "--store", self.store, "--duplicate", self.policy)
         self.workers.append(worker)
+        return worker
+
+    def start_worker(self) -> Process:
+        """A worker that has reached topic and store once: what it cannot reach before, it names and ends."""
+        worker = self.begin_worker()
+
+        def seen() -> bool:
+            self.all_alive()
+            with contextlib.suppress(psycopg.Error):
+                sessions = self.database.query("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE %s", f"votestream-count-{worker.pid}-%")
+                return bool(sessions)
+            return False
+
+        until(seen, "a new worker to reach the store", RECOVERY_SECONDS_MAX, step=0.03)
         return worker
 
     def forget(self, worker: Process) -> None:
@@ -177,7 +191,7 @@ class Round:
             return all(counted.get(partition, 0) >= end for partition, end in ends.items())
 
         def state() -> str:
-            return f"counted {self.counted()} of {ends}\n" + "\n".join(f"{w.args}\n{w.err()[-1500:]}" for w in self.workers)
+            return f"counted {self.counted()} of {ends}\n{self.kafka.groups()}\n" + "\n".join(f"{w.args}\n{w.err()[-1500:]}" for w in self.workers)
 
         try:
             until(check, f"{self.topic} to be counted", RECOVERY_SECONDS_MAX, step=0.03)
@@ -206,18 +220,28 @@ class Round:
 class Chaos:
     """Rounds until enough faults have struck."""
 
-    def __init__(self, directory: pathlib.Path, seed: int, faults: int, kinds: tuple[str, ...] = KINDS, say: Callable[[str], None] = print) -> None:
-        self.directory, self.seed, self.wanted, self.say, self.kinds = directory, seed, faults, say, kinds
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        seed: int,
+        faults: int,
+        kinds: tuple[str, ...] = KINDS,
+        say: Callable[[str], None] = print,
+        kept: pathlib.Path | None = None,
+        only: tuple[str, ...] = (),
+    ) -> None:
+        self.only = only
+        self.directory, self.wanted, self.say, self.kinds, self.kept = directory, faults, say, kinds, kept
         self.random = random.Random(seed)
         self.harness = Harness(directory)
-        self.tally = Tally()
+        self.tally = Tally.load(kept) if kept else Tally()
+        self.tally.seeds.append(seed)
         self._decks: dict[str, list[str]] = {}
         self.server = Server()
         self.store_proxy = Proxy(self.server.port)
 
     def run(self) -> Tally:
         """One kind after the other; the servers of a kind stay up between its rounds."""
-        began = time.monotonic()
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.server)
             stack.enter_context(self.store_proxy)
@@ -225,7 +249,6 @@ class Chaos:
             for position, kind in enumerate(self.kinds):
                 had, all_ = (sum(SHARES[name] for name in names) for names in (self.kinds[: position + 1], self.kinds))
                 getattr(self, f"_rounds_of_{kind}")(round(self.wanted * had / all_))
-        self.tally.seconds = time.monotonic() - began
         return self.tally
 
     def _room(self, until_faults: int) -> int:
@@ -235,7 +258,8 @@ class Chaos:
         """A fault from the kind's deck, which is shuffled anew when all of it has been drawn."""
         deck = self._decks.setdefault(kind, [])
         if not deck:
-            deck.extend(self.random.sample(sorted(faults), len(faults)))
+            names = sorted(set(faults) & set(self.only)) or sorted(faults)
+            deck.extend(self.random.sample(names, len(names)))
         return deck.pop()
 
     def _rounds_of_proxied(self, until_faults: int) -> None:
@@ -289,6 +313,9 @@ class Chaos:
 
     def _ended(self, kind: str, before: int, began: float) -> None:
         self.tally.rounds[kind] += 1
+        self.tally.seconds += time.monotonic() - began
+        if self.kept:
+            self.tally.save(self.kept)
         fresh = collections.Counter(fault.landed for fault in self.tally.faults[before:])
         self.say(f"round {sum(self.tally.rounds.values())} ({kind}), {time.monotonic() - began:.0f} s: {dict(fresh)}; {len(self.tally.faults)} of {self.wanted}")
 
@@ -355,16 +382,18 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--report", type=pathlib.Path, help="write a Markdown report here")
+    parser.add_argument("--tally", type=pathlib.Path, help="keep what was done here after each round, and go on from there in another run")
     parser.add_argument("--kind", action="append", choices=KINDS, help="only rounds of this kind; repeatable")
+    parser.add_argument("--only", action="append", help="only faults of this name, in rounds that have it; repeatable")
     arguments = parser.parse_args()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="votestream-chaos-"))
     try:
-        tally = Chaos(directory, arguments.seed, arguments.faults, tuple(arguments.kind or KINDS)).run()
+        tally = Chaos(directory, arguments.seed, arguments.faults, tuple(arguments.kind or KINDS), kept=arguments.tally, only=tuple(arguments.only or ())).run()
     except BaseException:
         print(f"what is left of the run is in {directory}", file=sys.stderr)
         raise
     shutil.rmtree(directory)
-    text = report(tally, arguments.seed)
+    text = report(tally)
     if arguments.report:
         arguments.report.write_text(text)
     print(text)

@@ -50,7 +50,7 @@ def rebalance_storm(round_: Round) -> str:
     """Workers come and go, some orderly, some not."""
     landed = round_.landed()
     for _ in range(round_.random.randint(2, 4)):
-        extra = round_.start_worker()
+        extra = round_.begin_worker()
         pause(round_.random.uniform(0.05, 0.8))
         number = round_.random.choice([signal.SIGTERM, signal.SIGKILL])
         extra.signal(number)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime
+import json
+import pathlib
 
 COMMIT, TRANSACTION, OPEN_FLUSH, IDLE, STARTING = "inside a commit", "inside a transaction", "open flush", "nothing open", "starting"
 PLACES = (COMMIT, TRANSACTION, OPEN_FLUSH, STARTING, IDLE)
@@ -30,6 +32,19 @@ class Tally:
     rounds: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     records: int = 0
     seconds: float = 0.0
+    seeds: list[int] = dataclasses.field(default_factory=list)
+
+    @classmethod
+    def load(cls, path: pathlib.Path) -> "Tally":
+        """What an earlier run has written, so that a long one can be made in parts; nothing where there is none."""
+        if not path.exists():
+            return cls()
+        said = json.loads(path.read_text())
+        return cls(**said | {"faults": [Fault(**fault) for fault in said["faults"]], "rounds": collections.Counter(said["rounds"])})
+
+    def save(self, path: pathlib.Path) -> None:
+        faults = [dataclasses.asdict(fault) for fault in self.faults]
+        path.write_text(json.dumps(vars(self) | {"faults": faults, "rounds": dict(self.rounds)}))
 
     def open_share(self) -> float:
         return sum(fault.landed in OPEN_WORK for fault in self.faults) / max(1, len(self.faults))
@@ -57,7 +72,7 @@ def statements(tally: Tally) -> list[str]:
     return ["| last statement of the transaction | faults |", "| --- | ---: |", *(f"| `{text}` | {count} |" for text, count in by.most_common())]
 
 
-def report(tally: Tally, seed: int) -> str:
+def report(tally: Tally) -> str:
     rounds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.rounds.items()))
     return "\n".join(
         [
@@ -67,7 +82,7 @@ def report(tally: Tally, seed: int) -> str:
             "faults strike at random instants. Where one landed is what PostgreSQL said of the workers' sessions at that instant (a worker that is",
             "killed is stopped first and looked at), and for routing whether Kafka held records of an open transaction.",
             "",
-            f"- date: {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}, seed {seed}, {tally.seconds:.0f} s",
+            f"- date: {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}, {'seed' if len(tally.seeds) == 1 else 'seeds'} {', '.join(map(str, tally.seeds))}, {tally.seconds:,.0f} s",
             f"- rounds: {rounds}; each ended with the oracle's tally, records that add up, and `recount: identical`",
             f"- faults: {len(tally.faults)}; {tally.open_share():.0%} hit a transaction, a commit or an open flush",
             f"- votes counted to the end: {tally.records:,}; lost: 0; counted twice: 0",

@@ -35,7 +35,9 @@ class Proxy:
         self.delay_seconds = {UP: 0.0, DOWN: 0.0}
         self.held: set[str] = set()
         self.torn: set[str] = set()
-        self.accepted = self.replayed = 0
+        self.accepted = self.refused = self.replayed = 0
+        # New connections are refused once so many were accepted.
+        self.refuse_after: int | None = None
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> "Proxy":
@@ -105,7 +107,8 @@ class Proxy:
             except OSError:
                 return
             self.accepted += 1
-            if self.refusing:
+            if self.refusing or (self.refuse_after is not None and self.accepted > self.refuse_after):
+                self.refused += 1
                 _reset(client)
                 continue
             try:

@@ -44,7 +44,8 @@ def named(*prefixes: str, but: tuple[str, ...] = ()) -> list[str]:
     return [name for name in names() if name.startswith(prefixes) and not (but and name.startswith(but))]
 
 
-BY_HAND = ("log-recover", "log-roll", "store-compact", "store-release", "store-desk", "store-rebuild")
+# Archiving is in test_archive_fail_points.py, pruning in test_prune_fail_points.py, a head in a store in test_archive_s3.py.
+BY_HAND = ("archive-", "head-", "prune-", "log-recover", "log-roll", "store-compact", "store-release", "store-desk", "store-rebuild")
 
 
 def test_there_are_fail_points() -> None:

@@ -27,7 +27,8 @@ import confluent_kafka
 import psycopg
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
-from tests.e2e.harness import PATIENCE_SECONDS, ROOT, until
+from tests.e2e.daemon import Daemon
+from tests.e2e.harness import PATIENCE_SECONDS, ROOT, Process, until
 
 _NUMBERS = itertools.count(1)
 _RUN = uuid.uuid4().hex[:8]
@@ -122,6 +123,13 @@ class Kafka:
         place = confluent_kafka.TopicPartition(topic, partition, before)
         self.admin.delete_records([place])[place].result(PATIENCE_SECONDS)
 
+    def groups(self) -> list[str]:
+        """Each consumer group, its state and its members' partitions: for a look at what went wrong."""
+        names = [group.group_id for group in self.admin.list_consumer_groups().result(PATIENCE_SECONDS).valid]
+        found = [future.result(PATIENCE_SECONDS) for future in self.admin.describe_consumer_groups(names).values()] if names else []
+        told = lambda member: (member.member_id, [(p.topic, p.partition) for p in member.assignment.topic_partitions])  # noqa: E731
+        return [f"{group.group_id}: {group.state}, {[told(member) for member in group.members]}" for group in found]
+
     def ends(self, topic: str) -> dict[int, int]:
         """Partition → last stable offset."""
         return self._watermarks(topic, "read_committed")
@@ -213,7 +221,7 @@ def answers_metadata(port: int, brokers: int = 1) -> bool:
         return False
 
 
-class Broker:
+class Broker(Daemon):
     """A Kafka node of the test's own: stopped, killed and started again on the same ports and data.
 
     `advertised` is the port that clients are sent to after bootstrap, a proxy's for example; `direct` is a listener beside it.
@@ -223,7 +231,7 @@ class Broker:
         self, directory: pathlib.Path, node: int = 1, controllers: dict[int, int] | None = None, advertised: int | None = None,
         heap: str = "512m", settings: dict[str, object] | None = None,
     ) -> None:  # fmt: skip
-        self.directory, self.node, self.heap = directory, node, heap
+        self.directory, self.node = directory, node
         self.port, self.direct = service_port(), service_port()
         self.controllers = controllers or {1: service_port()}
         copies = min(3, len(self.controllers))
@@ -253,62 +261,27 @@ class Broker:
             "broker.heartbeat.interval.ms": 500,
         } | (settings or {})
         (directory / "server.properties").write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(
+            f"broker {node}",
+            [
+                "java", "-Xms128m", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+                f"-Dlog4j2.configurationFile={ROOT / 'scripts/services/kafka/log4j2.properties'}",
+                "-cp", f"{kafka_lib()}/*", "kafka.Kafka", str(directory / "server.properties"),
+            ],
+            directory / "kafka.log",
+        )  # fmt: skip
 
     def format(self, cluster_id: str) -> None:
         java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", self.directory / "server.properties")
 
-    def launch(self) -> None:
-        """Starts the process and does not wait for it."""
-        with open(self.directory / "kafka.log", "ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    "java", "-Xms128m", f"-Xmx{self.heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-                    f"-Dlog4j2.configurationFile={ROOT / 'scripts/services/kafka/log4j2.properties'}",
-                    "-cp", f"{kafka_lib()}/*", "kafka.Kafka", str(self.directory / "server.properties"),
-                ],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
-
     def ready(self, brokers: int = 1) -> bool:
-        assert self.running(), f"broker {self.node} ended by itself:\n{self.log()[-3000:]}"
+        self.lives()
         return answers_metadata(self.direct, brokers)
 
     def start(self) -> "Broker":
         self.launch()
         until(self.ready, f"broker {self.node} to answer on {self.direct}", step=0.05)
         return self
-
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    def log(self) -> str:
-        return (self.directory / "kafka.log").read_text(errors="replace")
-
-    def stop(self) -> None:
-        """An orderly end; killed where it does not come."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self._end(signal.SIGKILL)
-
-    def freeze(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
-    def _end(self, number: int) -> None:
-        if self._process is None or self._process.poll() is not None:
-            return
-        self._process.send_signal(number)
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(20)
 
     def kafka(self) -> Kafka:
         """A handle past any proxy."""
@@ -393,10 +366,15 @@ class Postgres:
 
 
 class Server:
-    """A PostgreSQL server of the test's own, trusting everybody on loopback, so that a recorded session can be played again."""
+    """A PostgreSQL server of the test's own, trusting everybody on loopback, so that a recorded session can be played again.
 
-    def __init__(self) -> None:
-        self.place = pathlib.Path(tempfile.mkdtemp(prefix="votestream-pg-"))
+    `place` is a directory for its data, on a small disk for example; `settings` are the server's, as in `{"max_connections": 8}`; with
+    `follows` it is a hot standby of that one, made by pg_basebackup.
+    """
+
+    def __init__(self, place: pathlib.Path | None = None, settings: dict[str, object] | None = None, follows: "Server | None" = None) -> None:
+        self.place = place or pathlib.Path(tempfile.mkdtemp(prefix="votestream-pg-"))
+        self.settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 200} | (settings or {})
         self.port = service_port()
         self._process: subprocess.Popen[bytes] | None = None
         binaries = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
@@ -405,7 +383,12 @@ class Server:
         if os.geteuid() == 0:
             self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
             shutil.chown(self.place, "postgres")
-        command = [*self._as, str(self.bin / "initdb"), "-D", str(self.place / "data"), "--no-sync", "-A", "trust", "-U", "votestream", "-E", "UTF8", "--locale=C.UTF-8"]
+        if follows:
+            # -R leaves standby.signal, and where the primary is.
+            make = ["pg_basebackup", "-h", "127.0.0.1", "-p", str(follows.port), "-U", "votestream", "-R", "-X", "stream", "-c", "fast", "--no-sync"]
+        else:
+            make = ["initdb", "--no-sync", "-A", "trust", "-U", "votestream", "-E", "UTF8", "--locale=C.UTF-8", "--wal-segsize=1"]
+        command = [*self._as, str(self.bin / make[0]), "-D", str(self.place / "data"), *make[1:]]
         subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_SECONDS, cwd="/")
 
     def __enter__(self) -> "Server":
@@ -423,7 +406,7 @@ class Server:
         with open(self.place / "postgres.log", "ab") as log:
             self._process = subprocess.Popen(
                 [*self._as, str(self.bin / "postgres"), "-D", str(self.place / "data"), "-p", str(self.port),
-                 "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200"],
+                 *(word for name, value in self.settings.items() for word in ("-c", f"{name}={value}"))],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
             )  # fmt: skip
         until(self._answers, f"PostgreSQL to answer on {self.port}", step=0.03)
@@ -437,6 +420,15 @@ class Server:
                 return True
         except psycopg.Error:
             return False
+
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def query(self, sql: str) -> list[tuple]:
+        """As the superuser, in the server's first database."""
+        with psycopg.connect(self.url, autocommit=True, connect_timeout=10) as connection:
+            cursor = connection.execute(sql)
+            return cursor.fetchall() if cursor.description else []
 
     def log(self) -> str:
         return (self.place / "postgres.log").read_text(errors="replace")
@@ -454,3 +446,10 @@ class Server:
 
     def database(self, stem: str = "test") -> Postgres:
         return Postgres(self.url, stem=stem)
+
+
+def idles(process: Process, seconds: float = 2.0, share_max: float = 0.10) -> bool:
+    """Whether a process that waits takes next to nothing of a core meanwhile."""
+    before, began = process.cpu_seconds(), time.monotonic()
+    until(lambda: time.monotonic() - began > seconds, "some seconds of waiting", step=0.1)
+    return process.cpu_seconds() - before < share_max * (time.monotonic() - began)

@@ -1,8 +1,8 @@
-"""deploy/: the files are valid, keep the house's rules, and every service of the profile `core` starts by its exact command line.
+"""deploy/: the files are valid, keep the house's rules, and every service of the profiles `core` and `hdfs` starts by its exact command line.
 
 There is no container engine here. Instead each command runs as the container would: in a network and mount namespace of the test's
 own, in which the other services' names are loopback, the paths that compose.yaml mounts are there, the root is read-only, the user is
-the one it names and no capability is left. What the images themselves bring (Kafka's scripts, PostgreSQL's entrypoint) is stood in
+the one it names and no capability is left. What the images themselves bring (Kafka's and Hadoop's scripts, PostgreSQL's entrypoint) is stood in
 for by this machine's programs. It needs root, as the namespaces' mounts do.
 """
 
@@ -14,6 +14,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ import pytest
 import yaml
 
 from tests.e2e.harness import ROOT, binary, until
+from tests.e2e.object_stores import hdfs_lib
 from tests.e2e.services import kafka_lib
 
 DEPLOY = ROOT / "deploy"
@@ -111,12 +113,15 @@ class Pod:
         user, group = service["user"].split(":")
         inside = ["nsenter", f"--target={self.holder.pid}", "--net", "--mount"]
         drop = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
-        readonly = "for place in / /etc /opt /usr/local/bin; do mount -o remount,bind,ro $place; done; exec \"$@\""
+        readonly = "for place in / /etc /opt /usr/local/bin; do mount -o remount,bind,ro $place; done; "
+        if "/tmp" in (service.get("tmpfs") or []):
+            readonly += "mount -t tmpfs -o mode=1777 tmpfs /tmp; "
+        readonly += 'exec "$@"'
         return [*inside, "unshare", "--mount", "--propagation", "private", "sh", "-c", readonly, "sh", *drop, *command]
 
     def environment(self, service: dict) -> dict[str, str]:
         postgres = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1]
-        return {"PATH": f"{postgres}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "PGDATA": "/var/lib/postgresql/data"} | {
+        return {"PATH": f"{postgres}:/opt/hadoop/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "PGDATA": "/var/lib/postgresql/data"} | {
             key: str(value) for key, value in (service.get("environment") or {}).items()
         }
 
@@ -161,26 +166,43 @@ SHIM = """#!/bin/sh
 exec java -XX:TieredStopAtLevel=1 ${{KAFKA_HEAP_OPTS:-}} ${{KAFKA_LOG4J_OPTS:-}} -cp '/opt/kafka/libs/*' {main} "$@"
 """
 
+HDFS_SHIM = """#!/bin/sh
+case $1 in
+  namenode) main=org.apache.hadoop.hdfs.server.namenode.NameNode ;;
+  datanode) main=org.apache.hadoop.hdfs.server.datanode.DataNode ;;
+  dfs) main=org.apache.hadoop.fs.FsShell ;;
+  dfsadmin) main=org.apache.hadoop.hdfs.tools.DFSAdmin ;;
+esac
+shift
+exec java -XX:TieredStopAtLevel=1 -Xmx$HADOOP_HEAPSIZE_MAX -cp "$HADOOP_CONF_DIR:/opt/hadoop/share:/opt/hadoop/libs/*" $main "$@"
+"""
+
 
 @pytest.fixture
 def pod(compose: dict) -> Iterator[Pod]:
     directory = pathlib.Path(tempfile.mkdtemp(prefix="votestream-deploy-"))
     directory.chmod(0o755)
     try:
-        for place in ("opt/kafka/bin", "run/secrets", "run/postgresql", "var/lib/kafka/data", "var/lib/postgresql/data", "usr/local/bin"):
+        for place in ("opt/kafka/bin", "run/secrets", "run/postgresql", "var/lib/kafka/data", "var/lib/postgresql/data", "usr/local/bin",
+                      "opt/hadoop/bin", "opt/hadoop/share/webapps/hdfs", "opt/hadoop/share/webapps/datanode", "var/lib/hdfs"):  # fmt: skip
             (directory / place).mkdir(parents=True)
         shutil.copytree("/etc", directory / "etc", symlinks=True, ignore_dangling_symlinks=True)
-        (directory / "etc/hosts").write_text("127.0.0.1 localhost kafka postgres\n")
+        # A container knows its own name, too; Hadoop asks for it.
+        (directory / "etc/hosts").write_text(f"127.0.0.1 localhost kafka postgres namenode datanode {socket.gethostname()}\n")
         users = (directory / "etc/passwd").read_text().splitlines()
-        users = [user for user in users if user.split(":")[0] != "postgres" and user.split(":")[2] != "999"]
-        (directory / "etc/passwd").write_text("\n".join([*users, "postgres:x:999:999::/var/lib/postgresql:/bin/sh"]) + "\n")
+        users = [user for user in users if user.split(":")[0] not in ("postgres", "hadoop") and user.split(":")[2] not in ("999", "1000")]
+        (directory / "etc/passwd").write_text("\n".join([*users, "postgres:x:999:999::/var/lib/postgresql:/bin/sh", "hadoop:x:1000:1000::/tmp:/bin/sh"]) + "\n")
         shutil.copytree(DEPLOY / "kafka", directory / "etc/votestream/kafka")
+        shutil.copytree(DEPLOY / "hdfs", directory / "etc/votestream/hdfs")
         shutil.copytree(kafka_lib(), directory / "opt/kafka/libs")
+        shutil.copytree(hdfs_lib(), directory / "opt/hadoop/libs")
         mains = {"kafka-server-start": "kafka.Kafka", "kafka-storage": "kafka.tools.StorageTool", "kafka-topics": "org.apache.kafka.tools.TopicCommand"}
         for script, main in mains.items():
             shim = directory / f"opt/kafka/bin/{script}.sh"
             shim.write_text(SHIM.format(main=main))
             shim.chmod(0o755)
+        (directory / "opt/hadoop/bin/hdfs").write_text(HDFS_SHIM)
+        (directory / "opt/hadoop/bin/hdfs").chmod(0o755)
         shutil.copy(binary(), directory / "usr/local/bin/votestream")
         # As make-secrets.sh makes them.
         shutil.copy(DEPLOY / "make-secrets.sh", directory)
@@ -188,7 +210,7 @@ def pod(compose: dict) -> Iterator[Pod]:
         subprocess.run([directory / "make-secrets.sh"], check=True, capture_output=True)
         for secret in SECRETS:
             shutil.copy(directory / "secrets" / secret, directory / "run/secrets" / secret)
-        for place, user in (("var/lib/kafka/data", 1000), ("var/lib/postgresql/data", 999), ("run/postgresql", 999)):
+        for place, user in (("var/lib/kafka/data", 1000), ("var/lib/postgresql/data", 999), ("run/postgresql", 999), ("var/lib/hdfs", 1000)):
             os.chown(directory / place, user, user)
         made = Pod(directory)
         yield made
@@ -243,6 +265,55 @@ def test_each_command_line_of_core_starts_answers_its_health_check_and_stops(pod
 
         before = until(counted, "results of the store", 60)
         until(lambda: counted() != before, "votes to be counted from the producer's", 60)
+    quiet(pod)
+
+
+def test_each_command_line_of_hdfs_starts_answers_its_health_check_and_archives(pod: Pod, compose: dict) -> None:
+    services = compose["services"]
+    votestream = ["/usr/local/bin/votestream"]
+    with contextlib.ExitStack() as stack:
+
+        def start(service: str, ends: tuple[int, ...] = (0,), entrypoint: list[str] | None = None) -> subprocess.Popen:
+            command = [*(entrypoint or []), *services[service]["command"]]
+            return stack.enter_context(pod.running(service, services[service], command, ends))
+
+        kafka = start("kafka", (0, 130, 143))
+        namenode = start("namenode", (0, 143))
+        pod.healthy("namenode", services["namenode"], namenode)
+        datanode = start("datanode", (0, 143))
+        pod.healthy("datanode", services["datanode"], datanode)
+        pod.healthy("kafka", services["kafka"], kafka)
+        # One-shot, and once more as a restart would.
+        for service in ("topic", "archive-home") * 2:
+            made = pod.run(services[service], services[service]["command"])
+            assert made.returncode == 0, f"{service}:\n{made.stdout}{made.stderr}"
+        votes = ["simulate", "--votes", "20000", "--seed", "1", "--to", "kafka://kafka:19092/voter_data"]
+        done = pod.run(services["producer"], [*votestream, *votes])
+        assert done.returncode == 0, done.stderr
+        with pod.running("archive", services["archive"], [*votestream, *services["archive"]["command"]]) as archive:
+            pod.healthy("archive", services["archive"], archive)
+
+            def begun() -> bool:
+                assert archive.poll() is None, f"archive ended with {archive.returncode}:\n{pod.logs['archive'].read_text()[-3000:]}"
+                return archived_bytes(pod, services["namenode"], "json") > 0
+
+            until(begun, "the archive's first entry", step=0.2)
+        # Stopped in order, it has put away what it had read; to the end of the log goes a second one.
+        done = pod.run(services["archive"], [*votestream, *services["archive"]["command"], "--until-end"])
+        assert done.returncode == 0, done.stderr
+        assert archived_bytes(pod, services["namenode"], "parquet") > 8 * 20_000
+    quiet(pod)
+
+
+def archived_bytes(pod: Pod, service: dict, kind: str) -> int:
+    """The size of all files of the archive of that kind; nobody but its owner may list it, save HDFS's own user."""
+    done = pod.run(service, ["hdfs", "dfs", "-ls", "-R", "/votes"])
+    assert done.returncode == 0, done.stderr
+    return sum(int(size) for size in re.findall(rf"^-rw\S+\s+1 votestream\s+\S+\s+(\d+) .*\.{kind}$", done.stdout, re.MULTILINE))
+
+
+def quiet(pod: Pod) -> None:
+    """Nothing panicked, nothing lacked a right, no secret was shown."""
     for name, log in pod.logs.items():
         text = log.read_text()
         assert "panicked at" not in text and "Permission denied" not in text, f"{name}:\n{text[-3000:]}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from tests.e2e.harness import Harness
+from tests.e2e.harness import Harness, until
 from tests.e2e.kafka_votes import presidential
-from tests.e2e.services import Kafka, unique
+from tests.e2e.services import Kafka, Postgres, unique
 
 ELECTION = "us-president-2024"
 
@@ -45,6 +45,24 @@ def test_published_results_are_those_of_the_store(vs: Harness, kafka: Kafka) -> 
     vs.run("count", *flags)
     held = [value for key, value in newest(kafka, published).items() if key.startswith(f"{ELECTION}/OH/")]
     assert held and all(value["withheld"] and value["votes"] is None for value in held)
+
+
+def test_what_was_counted_before_and_what_the_desk_does_meanwhile(vs: Harness, kafka: Kafka, postgres: Postgres) -> None:
+    """Nothing is to be counted: a first run publishes all the same, and a waiting worker tells of acts of the desk."""
+    votes, published = kafka.create(2), unique("results")
+    kafka.produce(votes, ((event.voter.encode(), event.value) for event in presidential(2_000, 3)))
+    flags = ("--log", kafka.url(votes), "--store", postgres.url)
+    vs.run("count", *flags, "--until-end")
+    flags += ("--publish", kafka.url(published))
+    vs.run("count", *flags, "--until-end")
+    results = vs.results(store=postgres.url)
+    ohio = next(region["votes"] for region in results["regions"] if region["code"] == "OH")
+    assert len(newest(kafka, published)) == (1 + len(results["regions"])) * len(results["candidates"])
+    worker = vs.start("count", *flags)
+    for act, told in (("hold", dict.fromkeys(ohio)), ("reopen", ohio)):
+        vs.run(act, "--store", postgres.url, "--region", "OH")
+        until(lambda told=told: {c: newest(kafka, published)[f"{ELECTION}/OH/{c}"]["votes"] for c in told} == told, f"{act} to be told", 30)
+    assert worker.stop().status == 0
 
 
 def test_only_a_topic_can_be_published_to(vs: Harness, kafka: Kafka) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.harness import Harness, agree
 from tests.e2e.kafka_votes import oracle, presidential
-from tests.e2e.services import Kafka, required
+from tests.e2e.services import Kafka, Postgres, required, unique
 from tests.oracle.count import us_president_2024
 
 
@@ -58,6 +58,38 @@ def test_user_and_password_by_the_environment(vs: Harness, facts: dict[str, str]
     outcome = vs.run("count", "--log", log, "--store", vs.store, "--until-end", env=env)
     assert password not in outcome.err
     agree(vs.results(), oracle(open_side, topic, us_president_2024()))
+
+
+@pytest.mark.parametrize("way", [WAYS_IN[1], WAYS_IN[4]])
+def test_all_that_speaks_to_brokers_and_no_secret_told(
+    vs: Harness, facts: dict[str, str], open_side: Kafka, topic: str, postgres: Postgres, way: str
+) -> None:
+    """Groups, routing, publishing, sampling, producing; the passwords are in no message, however much is told, and on no command line
+    but the one where somebody wrote it there."""
+    passwords = [pathlib.Path(facts["PASSWORD_FILE"]).read_text().strip(), vs.env["PGPASSWORD"]]
+    before, _, after = postgres.url.partition("@")
+    store, env = f"{before}:{passwords[1]}@{after}", {"PGPASSWORD": ""}
+    scattered, published = open_side.create(2, stem="scattered"), unique("results")
+    open_side.produce(scattered, ((None, event.value) for event in presidential(1_000, 1)))
+    secured = lambda name, more="": url(way + more, facts, name)  # noqa: E731
+    runs = (
+        (2, "count", "--log", secured(scattered), "--store", store, "--until-end"),
+        (0, "count", "--log", secured(scattered), "--store", f"sqlite:{vs.dir / 'routed.db'}", "--until-end", "--route", "--publish", secured(published)),
+        (0, "recount", "--from-scratch", "--log", secured(topic), "--store", store),
+        (0, "count", "--log", secured(topic, "&reader=librdkafka"), "--store", vs.store, "--until-end"),
+        (0, "count", "--log", secured(topic), "--store", store, "--until-end"),
+        (0, "recount", "--log", secured(topic), "--store", store),
+        (1, "doctor", "--log", secured(topic), "--store", store),
+        (0, "init", "--sample", secured(topic), vs.dir / "drafted.toml"),
+        (0, "simulate", "--votes", 500, "--to", secured(unique("made")), "--create-topic", "partitions=2"),
+        (2, "results", "--store", f"{store}_nowhere"),
+    )
+    for status, *command in runs:
+        outcome = vs.run("-vv", *command, status=None, env=env)
+        assert outcome.status == status, f"{outcome.args}: {outcome.status}\n{outcome.err}\n{outcome.text}"
+        assert not [secret for secret in passwords if secret in outcome.err + outcome.text], f"{outcome.args} told a secret"
+    agree(vs.results(store=postgres.url), oracle(open_side, topic, us_president_2024()))
+    assert len(open_side.records(published)) >= 4
 
 
 WRONG_WAYS = (

@@ -57,3 +57,12 @@ def test_done_stays_done(vs: Harness) -> None:
         assert outcome.status == 0 and "recount: identical" in outcome.text, outcome.err
         results = vs.results(store=up.store)
         assert (results["records"], results["counted"], results["status"]) == (VOTES, VOTES, "complete")
+
+
+def test_a_plan_cut_off_while_it_was_written_is_nothing(vs: Harness) -> None:
+    data = vs.dir / "data"
+    data.mkdir()
+    (data / "up.json.new").write_text('{"format": 1, "vo')
+    outcome = vs.up("--votes", 1_000, "--rate", "max", "--exit-when-done").process.wait()
+    assert outcome.status == 0 and "recount: identical" in outcome.text, outcome.err
+    assert sorted(file.name for file in data.iterdir() if file.name.startswith("up.json")) == ["up.json"]

@@ -44,6 +44,8 @@ def test_straight_into_a_log_is_the_same(vs: Harness) -> None:
     options = ("--votes", VOTES, "--seed", 9, "--faults", FAULTS)
     stream = vs.run("simulate", *options).out
     vs.run("simulate", *options, "--to", vs.log)
+    again = vs.run("simulate", *options, "--to", vs.log)
+    again.says("0 records appended", f"{len(stream.splitlines()):,} were there from an earlier run")
     vs.count()
     agree(vs.results(), count_file(us_president_2024(), vs.file("votes.ndjson", stream)))
 

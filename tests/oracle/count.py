@@ -34,6 +34,7 @@ REASONS = (
 
 _DATA = pathlib.Path(__file__).parent / "data"
 _INTEGER = re.compile(r"0|[1-9][0-9]*")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RFC3339 = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -202,7 +203,8 @@ def _voter(value: object) -> tuple[str, object]:
         raise Reject("invalid_id")
     if _INTEGER.fullmatch(value) and _below_2_64(value):
         return ("integer", int(value))
-    return ("text", value)
+    # A UUID is one voter, however its letters are written (RFC 9562, section 4).
+    return ("text", value.lower() if _UUID.fullmatch(value) else value)
 
 
 def _below_2_64(digits: str) -> bool:

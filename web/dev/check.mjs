@@ -2,72 +2,31 @@
 // pause, and what a minute at 20 snapshots a second costs (`--load`). The acceptance tests against the real server are elsewhere. Not shipped.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { labels, targets } from './audit.mjs';
 import { launch } from './browser.mjs';
 import { start } from './server.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const browser = await launch();
+/** `node dev/check.mjs desk embargo` looks at these scenarios alone, `--flows` at none. */
+const only = process.argv.slice(2).filter((a) => !a.startsWith('--'));
 let failures = 0;
 const say = (ok, what) => {
 	if (!ok) failures++;
 	console.log(`${ok ? 'ok  ' : 'FAIL'} ${what}`);
 };
 
-/** Every text of a drawing against what lies under it: 4.5 : 1 at least, 12 px at least. */
-function labels() {
-	const rgb = (text) => (text.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
-	const lum = (c) => {
-		const [r, g, b] = c.map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
-		return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-	};
-	const ratio = (a, b) => {
-		const [x, y] = [lum(a), lum(b)].sort((p, q) => q - p);
-		return (x + 0.05) / (y + 0.05);
-	};
-	const ground = (el) => {
-		for (let e = el; e; e = e.parentElement) {
-			const c = getComputedStyle(e).backgroundColor;
-			if (c && !/, 0\)$|transparent/.test(c)) return [rgb(c)];
-		}
-		return [[255, 255, 255]];
-	};
-	const bad = [];
-	for (const text of document.querySelectorAll('svg text')) {
-		const size = text.getBoundingClientRect();
-		if (size.width === 0) continue;
-		const scale = text.getScreenCTM()?.a ?? 1;
-		const px = Number.parseFloat(getComputedStyle(text).fontSize) * scale;
-		if (px < 11.95) bad.push(`${text.textContent}: ${px.toFixed(1)} px`);
-		const group = text.dataset.region ? document.querySelector(`g[data-region="${text.dataset.region}"]`) : null;
-		let under = text.classList.contains('outside')
-			? null
-			: (group?.querySelector('.box') ?? group?.querySelector('.shape'));
-		if (!group && text.previousElementSibling?.tagName === 'rect' && !text.closest('[data-testid=trend-chart]'))
-			under = text.previousElementSibling;
-		let grounds;
-		const fill = under?.getAttribute('fill') ?? '';
-		const pattern = /url\(#(.*)\)/.exec(fill);
-		if (pattern)
-			grounds = [...document.getElementById(pattern[1]).querySelectorAll('rect')].map((r) =>
-				rgb(getComputedStyle(r).fill),
-			);
-		else grounds = under ? [rgb(getComputedStyle(under).fill)] : ground(text.closest('svg').parentElement);
-		for (const g of grounds) {
-			const r = ratio(rgb(getComputedStyle(text).fill), g);
-			if (r < 4.5) bad.push(`${text.textContent}: ${r.toFixed(2)}`);
-		}
+/** What is fetched only when it comes near is seen once. */
+async function visit(page) {
+	for (const id of ['trend', 'demographics', 'health', 'method']) {
+		const section = await page.$(`[data-testid=${id}]`);
+		await section?.scrollIntoViewIfNeeded();
+		if (section) await page.waitForTimeout(120);
 	}
-	return bad;
+	await page.evaluate(() => scrollTo(0, 0));
 }
 
-/** Buttons and the like that are smaller than 24 px either way. */
-function targets() {
-	return [...document.querySelectorAll('button, select, input:not([type=radio]), summary, fieldset label')]
-		.filter((el) => el.getClientRects().length > 0)
-		.map((el) => [el, el.getBoundingClientRect()])
-		.filter(([, b]) => b.width < 23.9 || b.height < 23.9)
-		.map(([el, b]) => `${el.textContent.trim() || el.tagName} ${b.width.toFixed(0)}×${b.height.toFixed(0)}`);
-}
+const minutesAgo = (n) => new Date(Math.floor(Date.now() / 60_000 - n) * 60_000).toISOString();
 
 async function open(scenario, width, theme, query = '', options = {}) {
 	const server = await start({ scenario, port: 0, ...options });
@@ -86,6 +45,7 @@ async function open(scenario, width, theme, query = '', options = {}) {
 	await page.goto(server.url + query);
 	await page.waitForSelector('[data-testid=leader], [data-testid=failure]');
 	await page.waitForTimeout(700);
+	if (!options.top) await visit(page);
 	return {
 		server,
 		page,
@@ -115,7 +75,26 @@ for (const [scenario, width, theme, query] of [
 	['council', 1280, 'dark', '?state=W4'],
 	['error', 390, 'light', ''],
 	['mid', 1280, 'light', '?state=ZZ&q=zzz'],
-]) {
+	['late', 1280, 'dark', `?at=${minutesAgo(20)}&trend=shares`],
+	['late', 390, 'light', `?at=${minutesAgo(20)}&state=GA`],
+	['desk', 1280, 'light', '?state=OH'],
+	['desk', 390, 'dark', '?map=tiles&state=KY'],
+	['embargo', 390, 'light', ''],
+	['several', 1280, 'light', ''],
+	['several', 390, 'dark', '?election=poll'],
+	['several', 1280, 'light', '?election=council'],
+	['apart', 1280, 'dark', ''],
+	['behind', 390, 'light', ''],
+	['over', 1280, 'light', ''],
+	['poll8', 1280, 'dark', ''],
+	['poll30', 390, 'dark', ''],
+	['communes', 1280, 'light', ''],
+	['communes', 390, 'dark', '?state=COMMUNE-006'],
+	['older', 1280, 'light', ''],
+	['s401', 390, 'dark', ''],
+	['s429', 1280, 'light', ''],
+	['malformed', 390, 'light', ''],
+].filter(([scenario]) => !process.argv.includes('--flows') && (only.length === 0 || only.includes(scenario)))) {
 	const name = `${scenario} ${width} ${theme} ${query}`;
 	const { page, faults, asked, server, close } = await open(scenario, width, theme, query);
 	await page.evaluate(axe);
@@ -134,7 +113,109 @@ for (const [scenario, width, theme, query] of [
 		asked.every((url) => url.startsWith(server.url)),
 		`${name}: one origin`,
 	);
-	if (scenario !== 'error') say(faults.length === 0, `${name}: console ${faults.slice(0, 3).join(' | ')}`);
+	const blank = await page.evaluate(() => document.querySelector('main').textContent.trim().length < 20);
+	say(!blank, `${name}: not blank`);
+	say((await page.$('[data-testid=guard]')) === null, `${name}: every section is drawn`);
+	say(
+		!(await page.evaluate(() => document.body.textContent)).match(/\bNaN\b|undefined|\[object/),
+		`${name}: no NaN or undefined`,
+	);
+	if (!/error|s4|older|several/.test(scenario))
+		say(faults.length === 0, `${name}: console ${faults.slice(0, 3).join(' | ')}`);
+	await close();
+}
+
+if (only.length > 0) await finish();
+
+async function finish() {
+	await browser.close();
+	console.log(failures === 0 ? 'all well' : `${failures} failed`);
+	process.exit(failures === 0 ? 0 : 1);
+}
+
+{
+	const { page, asked, close } = await open('late', 1280, 'light', '', { top: true });
+	await page.waitForTimeout(1500);
+	say(asked.length <= 5, `${asked.length} requests at load`);
+	await visit(page);
+	await page.waitForTimeout(300);
+	const now = await page.textContent('[data-testid=total-votes]');
+	await page.focus('[data-testid=past-slider]');
+	for (let i = 0; i < 5; i++) await page.keyboard.press('ArrowLeft');
+	await page.waitForSelector('[data-testid=banner][data-kind=past][data-at]:not([data-at=""])');
+	await page.waitForTimeout(500);
+	say(page.url().includes('at='), 'a past minute has an address');
+	say((await page.textContent('[data-testid=total-votes]')) !== now, 'the slider moves the whole page');
+	say((await page.$('[data-testid=health]')) === null, 'health is hidden in the past');
+	const told = await page.getAttribute('[data-testid=past-slider]', 'aria-valuetext');
+	say(/\d\d:\d\d.*pts.*counted/.test(told), `the slider says "${told}"`);
+	const asks = () => asked.filter((url) => url.includes('/api/results?at=')).length;
+	const before = asks();
+	await page.evaluate(async () => {
+		const input = document.querySelector('[data-testid=past-slider]');
+		for (let i = 0; i < 40; i++) {
+			input.value = String(Number(input.min) + i);
+			input.dispatchEvent(new Event('input', { bubbles: true }));
+			await new Promise((r) => setTimeout(r, 25));
+		}
+	});
+	await page.waitForTimeout(500);
+	say(asks() - before <= 12, `a slider drawn over 40 minutes asks ${asks() - before} times`);
+	await page.goBack();
+	await page.waitForTimeout(200);
+	say((await page.$('[data-testid=banner]')) === null && !page.url().includes('at='), 'Back leaves the past');
+	await page.click('[data-testid=lead-change]');
+	await page.waitForSelector('[data-kind=past]');
+	say(page.url().includes('at='), 'a change of the lead leads to its minute');
+	await page.reload();
+	await page.waitForSelector('[data-kind=past]:not([data-at=""])');
+	await page.click('[data-testid=past-back]');
+	say((await page.$('[data-kind=past]')) === null, 'the banner leads back to live');
+	await close();
+}
+
+{
+	const { page, close } = await open('desk', 1280, 'light', '?size=51');
+	say((await page.$$('[data-testid=region-row]')).length === 49, 'withheld regions have no row');
+	say((await page.$$('[data-testid=map-withheld]')).length === 2, 'and are drawn as withheld');
+	say((await page.getAttribute('[data-testid=withheld]', 'data-held')) === 'NV OH', 'and named');
+	say((await page.$$('[data-testid=mark]')).length >= 4, 'acts of the desk stand on the timeline');
+	await page.click('[data-testid=events-kind] label:nth-of-type(2)');
+	say((await page.$$('[data-testid=desk-act]')).length === 6, 'and in a list');
+	say((await page.$$('[data-testid=final]')).length === 2, 'regions declared final say so');
+	await close();
+}
+
+{
+	const { page, server, close } = await open('several', 1280, 'light');
+	await page.click('[data-election=council]');
+	await page.waitForSelector('[data-testid=leader]');
+	say(page.url().includes('election=council'), 'an election is chosen on the page');
+	await page.waitForSelector('[data-testid=election-chooser]');
+	await page.click('[data-testid=map] [data-region=W5]');
+	say(page.url().includes('election=council') && page.url().includes('state=W5'), 'and stays in the address');
+	await page.selectOption('[data-testid=election-chooser]', 'poll');
+	await page.waitForURL(`${server.url}/?election=poll`);
+	say(true, 'another is chosen in the header');
+	await close();
+}
+
+{
+	const { page, asked, close } = await open('s429', 1280, 'light');
+	await page.waitForTimeout(4000);
+	say(asked.filter((url) => url.endsWith('/api/results')).length === 1, 'Retry-After is kept to');
+	say(/in \d s/.test(await page.textContent('[data-testid=retry-in]')), 'and said');
+	await close();
+}
+
+{
+	const { page, close } = await open('backwards', 1280, 'light');
+	await page.waitForTimeout(5000);
+	say((await page.getAttribute('[data-testid=sequence]', 'data-sequence')) === '900', 'lower sequences are not shown');
+	await page.waitForFunction(() => document.querySelector('[data-testid=sequence]').dataset.sequence !== '900', null, {
+		timeout: 9000,
+	});
+	say(true, 'until it is clear that the count began anew');
 	await close();
 }
 
@@ -202,7 +283,8 @@ for (const [scenario, width, theme, query] of [
 	const seconds = process.argv.includes('--load') ? 60 : 10;
 	const { page, close } = await open('night', 1280, 'light', '', { hz: 20 });
 	const cdp = await page.context().newCDPSession(page);
-	await cdp.send('Performance.enable');
+	// Of this thread's own time, so that a busy machine does not count.
+	await cdp.send('Performance.enable', { timeDomain: 'threadTicks' });
 	await page.evaluate(() => {
 		window.commits = 0;
 		window.long = [];
@@ -281,6 +363,4 @@ for (const [scenario, width, theme, query] of [
 	await page.close();
 	server.stop();
 }
-await browser.close();
-console.log(failures === 0 ? 'all well' : `${failures} failed`);
-process.exitCode = failures === 0 ? 0 : 1;
+await finish();

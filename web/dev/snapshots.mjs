@@ -108,6 +108,18 @@ export function us(at, sequence) {
 	});
 }
 
+/** The night with photographs: one that is there, one that is missing, one from elsewhere. */
+export function photos(at, sequence) {
+	const s = us(at, sequence);
+	const addresses = {
+		harris: '/api/photos/harris?v=1',
+		trump: '/api/photos/trump?v=1',
+		stein: 'http://127.0.0.1:9/stein.png',
+	};
+	for (const c of s.candidates) if (addresses[c.id]) c.photo = addresses[c.id];
+	return s;
+}
+
 /** The same night at a standstill: the two in front are level everywhere. */
 export function tie(sequence) {
 	const s = us(0.5, sequence);
@@ -214,6 +226,109 @@ export function council(sequence) {
 		'counting',
 		{ duplicate: 40, rejected: 7 },
 	);
+}
+
+/** The desk at work: two states on hold, two declared final, one of them with votes after that. */
+export function desk(at, sequence) {
+	const s = us(at, sequence);
+	const held = new Set(['OH', 'NV']);
+	for (const r of s.regions) {
+		if (r.code !== 'KY' && r.code !== 'IN') continue;
+		r.closed = true;
+		r.status = 'closed';
+		r.late = r.code === 'KY' ? 1204 : 0;
+	}
+	const regions = s.regions.filter((r) => !held.has(r.code));
+	const sum = (key) => regions.reduce((all, r) => all + r[key], 0);
+	const bare = s.candidates.map(({ id, name, party, colour }) => ({ id, name, party, colour }));
+	const extra = { duplicate: s.duplicate, rejected: s.rejected };
+	return {
+		...finish(s.election, bare, regions, sum('expected'), sum('counted'), sequence, s.status, extra),
+		withheld: 2,
+	};
+}
+
+/** `GET /api/desk` for the same; times in the minutes of the made-up timeline. */
+export function deskActs(now) {
+	const time = (minutesAgo) => new Date(now - minutesAgo * 60_000).toISOString();
+	const act = (number, minutesAgo, action, region, counted) => ({
+		number,
+		time: time(minutesAgo),
+		action,
+		region,
+		counted,
+	});
+	return {
+		acts: [
+			act(1, 41, 'hold', 'PA', 0),
+			act(2, 33, 'reopen', 'PA', 1_204_551),
+			act(3, 21, 'close', 'KY', 2_001_414),
+			act(4, 12, 'hold', 'OH', null),
+			act(5, 11, 'hold', 'NV', null),
+			act(6, 4, 'close', 'IN', 2_936_677),
+		],
+	};
+}
+
+/** Nothing is public yet: every region is under embargo. */
+export function embargo(sequence) {
+	const s = us(0.3, sequence);
+	const bare = s.candidates.map(({ id, name, party, colour }) => ({ id, name, party, colour }));
+	return {
+		...finish(s.election, bare, [], null, 0, sequence, 'counting', { duplicate: 0, rejected: 0, votes: {} }),
+		withheld: 51,
+		records: 0,
+	};
+}
+
+/** Regions with codes too long for tiles, in two scripts, without seats. */
+export function communes(sequence) {
+	const s = council(sequence);
+	const names = [
+		'Kreisfreie Stadt Neustadt an der Weinstraße',
+		'القاهرة الكبرى',
+		'Communauté de communes du Pays de Saint-Éloy',
+		'<b>Bold</b> & Co',
+	];
+	s.regions.forEach((r, i) => {
+		r.code = `COMMUNE-${String(i + 1).padStart(3, '0')}`;
+		r.name = names[i - 4] ?? r.name;
+		r.seats = null;
+	});
+	for (const c of s.candidates) c.seats = null;
+	return {
+		...s,
+		election: {
+			...s.election,
+			id: 'communes',
+			name: 'Élection des conseils communaux et intercommunaux de la région métropolitaine 2026',
+			seats_to_win: null,
+		},
+	};
+}
+
+/** An older server: nothing that is optional. */
+export function older(sequence) {
+	const s = us(0.42, sequence);
+	const { id, name } = s.election;
+	return {
+		election: { id, name },
+		sequence,
+		as_of: null,
+		status: s.status,
+		records: s.records,
+		counted: s.counted,
+		duplicate: s.duplicate,
+		rejected: s.rejected,
+		candidates: s.candidates.map((c) => ({ id: c.id, name: c.name, votes: c.votes, share: c.share })),
+		regions: s.regions.map((r) => ({
+			code: r.code,
+			name: r.name,
+			counted: r.counted,
+			status: r.status,
+			votes: r.votes,
+		})),
+	};
 }
 
 const AGES = ['18-29', '30-44', '45-64', '65+', 'unknown'];

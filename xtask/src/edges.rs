@@ -10,7 +10,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("votestream-log", &["votestream-election"]),
     ("votestream-store", &["votestream-election"]),
     ("votestream-sim", &["votestream-election"]),
-    ("votestream-engine", &["votestream-election", "votestream-log", "votestream-store", "votestream-sim"]),
+    ("votestream-archive", &["votestream-election"]),
+    (
+        "votestream-engine",
+        &[
+            "votestream-election",
+            "votestream-log",
+            "votestream-store",
+            "votestream-archive",
+            "votestream-sim",
+        ],
+    ),
     ("votestream-server", &["votestream-election", "votestream-log", "votestream-store"]),
     ("votestream-web", &[]),
     (
@@ -19,6 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "votestream-election",
             "votestream-log",
             "votestream-store",
+            "votestream-archive",
             "votestream-sim",
             "votestream-engine",
             "votestream-server",
@@ -37,6 +48,9 @@ const ALONE: &[(&str, &[&str])] = &[
     ("rdkafka", &["votestream-log"]),
     ("kafka-protocol", &["votestream-log"]),
     ("tokio-postgres", &["votestream-store"]),
+    ("parquet", &["votestream-archive"]),
+    ("object_store", &["votestream-archive"]),
+    ("ratatui", &["votestream"]),
 ];
 
 /// The workspace as Cargo sees it.

@@ -2,6 +2,7 @@
 
 use crate::cells::CellLayout;
 use crate::ids::Millis;
+use crate::photo::Photo;
 use serde::{Deserialize, Serialize};
 
 /// One contest, as validated. Every list is in the definition's order; indices elsewhere refer to these lists.
@@ -58,6 +59,8 @@ pub struct Candidate {
     pub party: String,
     /// Page colour: one of the named palette (`blue`, `vermilion`, `teal`, `ochre`, `purple`) or `#rrggbb`.
     pub colour: String,
+    /// A picture, kept with the definition.
+    pub photo: Option<Photo>,
 }
 
 /// A part of the electorate that is reported apart.

@@ -100,12 +100,12 @@ impl LedgerHasher {
     }
 
     /// Adds a reject's row: offset, 0x80 | reason, BLAKE3 of the value; 41 bytes.
-    pub fn reject(&mut self, offset: Offset, reason: RejectReason, value: &[u8]) {
+    pub fn reject(&mut self, offset: Offset, reason: RejectReason, value_digest: &Digest) {
         self.advance_to(offset);
         let mut row = [0_u8; 41];
         row[..8].copy_from_slice(&offset.0.to_be_bytes());
         row[8] = 0x80 | reason as u8;
-        row[9..].copy_from_slice(blake3::hash(value).as_bytes());
+        row[9..].copy_from_slice(&value_digest.0);
         self.row(&row);
     }
 

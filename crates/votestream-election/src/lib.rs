@@ -21,6 +21,10 @@ pub mod event;
 
 pub mod cells;
 
+pub mod base64;
+
+pub mod photo;
+
 pub mod partitioner;
 
 pub mod seen;
@@ -31,6 +35,10 @@ pub mod delta;
 
 pub mod fold;
 
+pub mod archived;
+
+pub mod recount;
+
 pub mod protocol;
 
 pub mod standings;
@@ -40,6 +48,8 @@ pub mod results;
 pub mod timeline;
 
 pub mod releases;
+
+pub mod bundle;
 
 pub mod health;
 

@@ -26,6 +26,9 @@ impl PartitionerSet {
     /// Logs that this program writes.
     pub const MURMUR2: Self = Self { murmur2: true, crc32: false };
 
+    /// No partitioner explains the log.
+    pub const NONE: Self = Self { murmur2: false, crc32: false };
+
     /// No partitioner explains the log any more.
     pub fn is_empty(self) -> bool {
         !self.murmur2 && !self.crc32

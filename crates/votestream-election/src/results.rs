@@ -6,6 +6,8 @@
 //! commitment made before publication; its number of records could tell the votes withheld, and is that of the answer (and the number
 //! of leaves 0) as long as a region is withheld.
 
+pub mod audit;
+
 pub mod csv;
 
 pub mod demographics;
@@ -14,8 +16,17 @@ pub mod desk;
 
 pub mod regions;
 
+pub mod elections;
+
+pub mod ledger;
+
+pub mod rejects;
+
+pub mod nist;
+
 mod types;
 
+pub use audit::{DeskEntry, DeskLog};
 pub use desk::DeskState;
 pub use types::{
     CandidateResult, CountStatus, ElectionInfo, LedgerInfo, RegionResult, RegionStatus, Results, SeatCounts,
@@ -138,7 +149,7 @@ impl View<'_> {
             sequence: 0,
             as_of: None,
             at: None,
-            status: self.status(),
+            status: self.status(records),
             records,
             counted,
             duplicate: self.counts.duplicate,
@@ -155,7 +166,7 @@ impl View<'_> {
                 .into_iter()
                 .map(|c| {
                     let ix = usize::from(c.0);
-                    CandidateResult::of(self.candidate(c), votes[ix], counted, seats[ix])
+                    CandidateResult::of(&self.election.id, self.candidate(c), votes[ix], counted, seats[ix])
                 })
                 .collect(),
             regions: judged.iter().filter_map(|region| self.region(region)).collect(),
@@ -175,9 +186,10 @@ impl View<'_> {
         candidates.iter().map(|c| self.candidate(*c).id.clone()).collect()
     }
 
-    /// The exact total is reached, not passed, and no record waits: nothing more will come.
+    /// The exact total is reached, not passed, and no record waits: nothing more will come. Not told while a region is withheld,
+    /// whose votes it would tell.
     fn over(&self) -> bool {
-        !self.backlog && reached(self.election, self.totals) == Some(0)
+        self.desk.withheld() == 0 && !self.backlog && reached(self.election, self.totals) == Some(0)
     }
 
     /// The public regions; the one unnamed row of an election without any, unless it is withheld.
@@ -239,12 +251,13 @@ impl View<'_> {
         })
     }
 
-    fn status(&self) -> CountStatus {
+    /// Of an answer that tells `records`. An exact total that is reached with votes withheld would tell how many they are.
+    fn status(&self, records: u64) -> CountStatus {
         let closed = !self.past && self.desk.all_closed();
-        let complete = !self.backlog && (closed || reached(self.election, self.totals).is_some());
-        if complete {
+        let reached = self.desk.withheld() == 0 && reached(self.election, self.totals).is_some();
+        if !self.backlog && (closed || reached) {
             CountStatus::Complete
-        } else if self.counts.records() == 0 {
+        } else if records == 0 {
             CountStatus::Waiting
         } else {
             CountStatus::Counting
@@ -280,7 +293,7 @@ impl View<'_> {
                     exact: self.election.expected.filter(|_| self.election.expected_exact),
                     registered: registered.filter(|_| !self.election.regions.is_empty()),
                     duplicate: self.election.duplicate,
-                    over: self.over() && !withheld,
+                    over: self.over(),
                 };
                 let declared = !self.past && !withheld && self.desk.all_closed();
                 national.leader.filter(|_| declared || ceiling.decides(national))

@@ -57,6 +57,68 @@ pub enum EngineError {
         /// What is wrong.
         source: votestream_election::seen::PackError,
     },
+    /// The archive cannot be read or written.
+    #[cfg(feature = "archive")]
+    #[error("the archive failed")]
+    Archive(#[from] votestream_archive::ArchiveError),
+    /// The archive is of something else, or does not hold enough.
+    #[error("the archive at {url} {what}")]
+    OtherArchive {
+        /// Where.
+        url: String,
+        /// Of what, and what to do.
+        what: String,
+    },
+    /// A recount may not take what it needs at the least.
+    #[error(
+        "--memory is too little for a recount with {threads} threads, which needs {} MiB; allow it more, or fewer --threads",
+        least.div_ceil(1 << 20)
+    )]
+    TooLittleMemory {
+        /// Threads asked for.
+        threads: usize,
+        /// What they need, in bytes.
+        least: u64,
+    },
+    /// More voters than any sensible number of passes can deal with in the memory allowed.
+    #[error(
+        "partition {partition} has more voters than fit the memory allowed in any sensible number of passes; allow more with --memory"
+    )]
+    TooManyVoters {
+        /// Which partition.
+        partition: votestream_election::PartitionId,
+    },
+    /// The log is not the one archived so far.
+    #[cfg(feature = "archive")]
+    #[error("partition {partition} of the log {what}; begin a new archive, and keep this one as it is")]
+    ArchiveRefused {
+        /// Which partition.
+        partition: votestream_election::PartitionId,
+        /// How it differs.
+        what: String,
+    },
+    /// The log has forgotten records that are not archived.
+    #[cfg(feature = "archive")]
+    #[error(
+        "partition {partition} of the log starts at offset {start}, and is archived up to {next}: records {next}..{start} are gone from the log and in no archive; begin a new archive with what is left, and keep this one"
+    )]
+    NotArchived {
+        /// Which partition.
+        partition: votestream_election::PartitionId,
+        /// Where archiving had stopped.
+        next: votestream_election::Offset,
+        /// Where the log starts now.
+        start: votestream_election::Offset,
+    },
+    /// What was to be pruned cannot be.
+    #[cfg(feature = "archive")]
+    #[error("partition {partition} cannot be pruned: {what}")]
+    NotPruned {
+        /// Which partition.
+        partition: votestream_election::PartitionId,
+        /// Why, and what to do.
+        what: String,
+    },
     /// An input file or stream cannot be read.
     #[error("cannot read '{name}'")]
     Input {

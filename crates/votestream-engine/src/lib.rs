@@ -11,6 +11,9 @@ pub mod count;
 
 pub mod recount;
 
+#[cfg(feature = "archive")]
+pub mod archive;
+
 pub mod error;
 
 pub use error::EngineError;
@@ -23,4 +26,16 @@ pub const FAIL_POINTS: &[&str] = &[
     "count-after-flush",
     "produce-before-append",
     "produce-after-append",
+];
+
+/// The same in the loop that archives.
+#[cfg(feature = "archive")]
+pub const ARCHIVE_FAIL_POINTS: &[&str] = &[
+    "archive-sealed",
+    "archive-file-put",
+    "archive-files-put",
+    "archive-committed",
+    "archive-compacted",
+    "prune-voters-put",
+    "prune-committed",
 ];

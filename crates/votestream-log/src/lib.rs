@@ -26,6 +26,8 @@ mod crash;
 
 pub mod watch;
 
+mod assigned;
+
 pub mod writer;
 
 pub mod reader;
@@ -33,6 +35,7 @@ pub mod reader;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 
+pub use assigned::Assigned;
 pub use batch::{BatchBuilder, Record, SealedBatch};
 pub use disk::Disk;
 pub use error::LogError;
@@ -41,11 +44,11 @@ pub use kafka::admin::{
     BrokerFacts, KafkaFacts, PartitionFacts, PartitionOffsets, TopicConfig, create_topic, describe,
 };
 #[cfg(feature = "kafka")]
-pub use kafka::group::{Assignment, Group};
+pub use kafka::group::Group;
 #[cfg(feature = "kafka")]
 pub use kafka::publish::Publisher;
 #[cfg(feature = "kafka")]
-pub use kafka::raw::consume_all;
+pub use kafka::raw::{OrdinaryProducer, consume_all};
 #[cfg(feature = "kafka")]
 pub use kafka::route::{RouteOptions, RouteProgress, RouteSummary, copy_of, create_copy, route};
 pub use kafka_url::{KafkaOptions, KafkaUrl, ReaderKind, SaslMechanism};

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use votestream_election::{Millis, Offset, PartitionId};
+use votestream_election::{Millis, Offset, PartitionId, SourceId};
 use votestream_log::{
     BatchBuilder, KafkaUrl, LogError, LogReader, LogUrl, LogWriter, WriterOptions, create_topic, describe,
 };
@@ -59,34 +59,83 @@ fn every_way_in_makes_writes_and_reads_a_topic() {
     }
 }
 
+/// Record `n`.
+fn value(n: u64) -> Vec<u8> {
+    format!("{n}: {}", "a vote ".repeat((n % 70) as usize)).into_bytes()
+}
+
+/// Appends the records `from..to` of a source, if there is one, and waits for every acknowledgement.
+fn write(writer: &LogWriter, numbers: std::ops::Range<u64>, source: Option<SourceId>) {
+    const RECORDS: u64 = 2_000;
+    let (tell, told) = std::sync::mpsc::channel();
+    let (mut from, mut batches) = (numbers.start, 0);
+    while from < numbers.end {
+        let mut builder = BatchBuilder::new(1 << 20);
+        let to = (from + RECORDS).min(numbers.end);
+        (from..to).for_each(|n| builder.push(Millis(n as i64), &value(n), None));
+        let (batch, tell) = (builder.seal(source.map(|source| (source, to - 1))), tell.clone());
+        writer
+            .handle()
+            .append_acked(PartitionId(0), batch, Box::new(move |ack| drop(tell.send(ack))))
+            .unwrap();
+        (from, batches) = (to, batches + 1);
+    }
+    writer.handle().flush().unwrap();
+    drop(tell);
+    let acks: Vec<_> = told.iter().map(Result::unwrap).collect();
+    assert_eq!(acks.len(), batches);
+    assert!(acks.windows(2).all(|two| two[0].end <= two[1].start), "in order: {acks:?}");
+}
+
 /// A few megabytes, so that frames are cut into many TLS records.
 fn write_and_read(url: &KafkaUrl) {
-    const BATCHES: u64 = 8;
-    const RECORDS: u64 = 2_000;
-    let value = |n: u64| format!("{n}: {}", "a vote ".repeat((n % 70) as usize)).into_bytes();
-    let url = LogUrl::Kafka(url.clone());
-    let writer = LogWriter::open_url(&url, WriterOptions::default()).unwrap();
-    for batch in 0..BATCHES {
-        let mut builder = BatchBuilder::new(1 << 20);
-        for n in batch * RECORDS..(batch + 1) * RECORDS {
-            builder.push(Millis(n as i64), &value(n), None);
-        }
-        writer.handle().append(PartitionId(0), builder.seal(None)).unwrap();
-    }
-    assert_eq!(writer.handle().flush().unwrap(), [Offset(BATCHES * RECORDS)]);
+    const RECORDS: u64 = 16_000;
+    let writer = LogWriter::open_url(&LogUrl::Kafka(url.clone()), WriterOptions::default()).unwrap();
+    write(&writer, 0..RECORDS, None);
+    assert_eq!(writer.end_offsets(), [Offset(RECORDS)]);
+    read_back(url, RECORDS);
+}
 
-    let log = LogReader::open_url(&url).unwrap();
+/// All of `0..records` is there once and in order.
+fn read_back(url: &KafkaUrl, records: u64) {
+    let log = LogReader::open_url(&LogUrl::Kafka(url.clone())).unwrap();
     let mut reader = log.partition(PartitionId(0), Offset(0)).unwrap();
     let (mut next, deadline) = (0, Instant::now() + PATIENCE);
-    while next < BATCHES * RECORDS {
+    let end = log.refresh_ends().unwrap()[0];
+    while reader.position() < end {
         assert!(Instant::now() < deadline, "read up to {next} only; trouble: {:?}", log.trouble());
-        log.wait_past(&[Offset(next)], Duration::from_secs(1)).unwrap();
+        log.wait_past(&[reader.position()], Duration::from_secs(1)).unwrap();
         while let Some(batch) = reader.next_batch().unwrap() {
+            if batch.is_skipped() {
+                continue;
+            }
             for record in batch.records() {
                 assert_eq!(record.unwrap().value, Some(&value(next)[..]));
                 next += 1;
             }
         }
+    }
+    assert_eq!(next, records);
+}
+
+#[test]
+fn a_source_writes_in_transactions_and_goes_on() {
+    let ways = [
+        "{MTLS}/T?ca={CA}&cert={CLIENT_CERT}&key={CLIENT_KEY}".to_owned(),
+        format!("{{SASL_TLS}}/T?ca={{CA}}&sasl=plain&{ANNA}"),
+        format!("{{SASL_TLS}}/T?ca={{CA}}&sasl=scram-sha-512&{ANNA}"),
+    ];
+    for way in ways {
+        let url = url(&way).with_topic(unique("source"));
+        assert!(create_topic(&url, 1, 1).unwrap(), "{way}");
+        let source = SourceId(7);
+        for (numbers, last) in [(0..16_000, None), (16_000..40_000, Some(15_999))] {
+            let writer = LogWriter::open_url(&LogUrl::Kafka(url.clone()), WriterOptions::default()).unwrap();
+            assert_eq!(writer.resume(source).unwrap(), [last], "{way}");
+            write(&writer, numbers, Some(source));
+            writer.close().unwrap();
+        }
+        read_back(&url, 40_000);
     }
 }
 

@@ -1,15 +1,20 @@
 //! The results API as a whole: its shared state, its routes, and what every request of it passes. Each route is served elsewhere.
 
 use crate::api;
+use crate::api::elections::Listed;
 use crate::config::{ConfigError, ServerConfig};
 use crate::counters::Counters;
 use crate::feed::Feeds;
 use crate::intake::{self, Intake};
+use crate::pace::{Ends, Pace};
 use crate::problem::Problem;
 use crate::readers::{Answers, Readers};
-use crate::seams::{Ingest, PageFiles, Payloads, Seams};
+use crate::seams::{Ingest, PageFiles, ParquetFile, Payloads, Seams};
 use crate::serve::{self, Connections};
-use crate::{docs, live, metrics, openapi, page, probes, shell};
+use crate::view::View;
+use crate::webhooks::WebhookConfig;
+use crate::webhooks::queue::Queue;
+use crate::{docs, live, metrics, openapi, page, probes, shell, webhooks};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -19,7 +24,9 @@ use http::{HeaderMap, Method, StatusCode, header};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 use votestream_election::Millis;
 use votestream_election::health::EngineHealth;
 use votestream_store::StoreError;
@@ -44,6 +51,8 @@ pub struct Server {
     router: Router,
     connections: Connections,
     shutdown: CancellationToken,
+    /// Looks for events and delivers them, for as long as requests are served.
+    hooks: Option<JoinHandle<()>>,
 }
 
 /// Serves the results API until `shutdown`; then streams end, requests in flight finish, and it returns.
@@ -67,17 +76,25 @@ impl Server {
     ) -> Result<Self, ServeError> {
         config.validate(listener.local_addr().map_err(ServeError::Address)?)?;
         let connections = Connections::new(config.connections_max);
-        let feeds = Feeds::open(seams.store.clone(), seams.election_id)?;
+        let feeds = Feeds::open(seams.store.clone(), seams.election_id.clone())?;
+        let queues = config.webhooks.as_ref().map(WebhookConfig::queues).unwrap_or_default();
         let app = Arc::new(App {
             live: Arc::new(Semaphore::new(config.live_streams_max)),
             feeds,
+            election_id: seams.election_id,
+            webhooks: queues.clone(),
             readers: Readers::new(seams.store),
             answers: Answers::default(),
+            listed: Listed::default(),
             ingest: seams.ingest,
             intake: Intake::new(),
             health: seams.health,
             page: seams.page,
             payloads: seams.payloads,
+            log_election: seams.log_election,
+            ends: Ends::new(seams.log_ends),
+            parquet: seams.parquet,
+            pace: Pace::default(),
             clock: seams.clock,
             counters: Counters::default(),
             connections: connections.clone(),
@@ -88,12 +105,17 @@ impl Server {
         if let Some(changed) = seams.changed {
             tokio::spawn(pass_on(Arc::clone(&app), changed));
         }
-        Ok(Self { listener, router: router(app), connections, shutdown })
+        let hooks = app.config.webhooks.clone();
+        let hooks = hooks.map(|config| tokio::spawn(webhooks::watch::run(Arc::clone(&app), config, queues)));
+        Ok(Self { listener, router: router(app), connections, shutdown, hooks })
     }
 
     /// Serves until the shutdown.
     pub async fn run(self) {
         serve::run(self.listener, self.router, self.connections, self.shutdown).await;
+        if let Some(Err(failed)) = async { Some(self.hooks?.await) }.await {
+            error!(error = &failed as &dyn std::error::Error, "the task of the webhooks failed");
+        }
     }
 }
 
@@ -101,14 +123,22 @@ impl Server {
 pub(crate) struct App {
     pub(crate) config: ServerConfig,
     pub(crate) feeds: Feeds,
+    pub(crate) election_id: Option<String>,
+    /// The queues of the webhooks' receivers, for `/metrics`.
+    pub(crate) webhooks: Vec<Arc<Queue>>,
     pub(crate) readers: Readers,
     pub(crate) answers: Answers,
+    pub(crate) parquet: Option<ParquetFile>,
+    pub(crate) listed: Listed,
     pub(crate) live: Arc<Semaphore>,
     pub(crate) ingest: Option<Ingest>,
     pub(crate) intake: Intake,
     pub(crate) health: Option<watch::Receiver<EngineHealth>>,
     pub(crate) page: PageFiles,
     pub(crate) payloads: Option<Payloads>,
+    pub(crate) log_election: Option<String>,
+    pub(crate) ends: Ends,
+    pub(crate) pace: Pace,
     pub(crate) clock: Arc<dyn Fn() -> Millis + Send + Sync>,
     pub(crate) counters: Counters,
     pub(crate) connections: Connections,
@@ -135,16 +165,21 @@ fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/api/results", get(api::results::results))
         .route("/api/live", get(live::live))
+        .route("/api/live.csv", get(live::live_csv))
         .route("/api/elections", get(api::elections::elections))
         .route("/api/regions", get(api::regions::regions))
         .route("/api/regions/{code}", get(api::regions::region))
         .route("/api/demographics", get(api::demographics::demographics))
         .route("/api/timeline", get(api::timeline::timeline))
         .route("/api/ledger", get(api::ledger::ledger))
+        .route("/api/photos/{candidate}", get(api::photos::photo))
         .route("/api/rejects", get(api::rejects::rejects))
+        .route("/api/desk", get(api::desk::desk))
         .route("/api/engine", get(api::engine::engine))
         .route("/api/export.csv", get(api::export::csv))
         .route("/api/export.json", get(api::export::json_file))
+        .route("/api/export.parquet", get(api::export::parquet))
+        .route("/api/export/nist.json", get(api::export::nist))
         .route("/api/votes", post(intake::post_votes))
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
@@ -200,6 +235,19 @@ impl App {
             "pages of \"{origin}\" may not post votes here; allow the origin, or configure an ingest token"
         );
         Err(Problem::new(StatusCode::FORBIDDEN, "origin", "not from this page", detail))
+    }
+
+    /// Whether the log and the engine at hand are of this election.
+    pub(crate) fn has_log_of(&self, election: &str) -> bool {
+        self.log_election.as_deref().is_none_or(|log| log == election)
+    }
+
+    /// Records that wait, as the log at hand says, else as the workers last saw it.
+    pub(crate) async fn waiting(&self, view: &View) -> u64 {
+        let ends = if self.has_log_of(view.election_id()) { self.ends.get().await } else { None };
+        let end = |place: usize| ends.as_ref().and_then(|ends| ends.get(place)).map_or(0, |end| end.0);
+        let each = view.snapshot.progress.iter().enumerate();
+        each.map(|(place, p)| p.log_end.0.max(end(place)).saturating_sub(p.next_offset.0)).sum()
     }
 
     fn allows_origin(&self, origin: &str) -> bool {

@@ -1,6 +1,7 @@
 //! What an operator may choose about the server, and what is refused at start. Where the values come from is the binary's business.
 
 use crate::limits;
+use crate::webhooks::WebhookConfig;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -18,6 +19,8 @@ pub struct ServerConfig {
     pub live_streams_max: usize,
     /// Bytes of one POST.
     pub body_bytes_max: usize,
+    /// To whom events are posted. `None`: to nobody.
+    pub webhooks: Option<WebhookConfig>,
 }
 
 impl Default for ServerConfig {
@@ -28,6 +31,7 @@ impl Default for ServerConfig {
             connections_max: limits::CONNECTIONS_MAX,
             live_streams_max: limits::LIVE_STREAMS_MAX,
             body_bytes_max: limits::BODY_BYTES_MAX,
+            webhooks: None,
         }
     }
 }
@@ -40,6 +44,7 @@ impl fmt::Debug for ServerConfig {
             .field("connections_max", &self.connections_max)
             .field("live_streams_max", &self.live_streams_max)
             .field("body_bytes_max", &self.body_bytes_max)
+            .field("webhooks", &self.webhooks)
             .finish()
     }
 }

@@ -235,8 +235,7 @@ impl Reading {
             [] => Err(Problem::unavailable("no-election", "nothing has been counted into the store yet")),
             several => {
                 let ids: Vec<&str> = several.iter().map(|head| head.id.as_str()).collect();
-                let detail = "the store holds several elections; say which one";
-                Err(Problem::parameter("election", detail, ids.join(", ")))
+                Err(Problem::several_elections(&ids))
             }
         }
     }

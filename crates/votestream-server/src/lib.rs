@@ -31,6 +31,8 @@ mod respond;
 
 mod feed;
 
+mod event;
+
 mod view;
 
 mod readers;
@@ -47,9 +49,15 @@ mod page;
 
 mod probes;
 
+pub mod webhooks;
+
 mod counters;
 
+mod pace;
+
 mod metrics;
+
+mod exporter;
 
 mod openapi;
 
@@ -57,8 +65,11 @@ mod docs;
 
 pub use app::{ServeError, Server, serve};
 pub use config::{ConfigError, ServerConfig, SourceConfig};
+pub use exporter::{MetricsText, serve_metrics};
 pub use metrics::METRICS;
 pub use openapi::PROBLEMS;
 pub use problem::Problem;
-pub use seams::{Asset, Ingest, LogDoor, LogLease, PageFiles, PartitionOf, Payloads, Seams};
+pub use seams::{
+    Asset, Ingest, LogDoor, LogEnds, LogLease, PageFiles, ParquetFile, PartitionOf, Payloads, Seams,
+};
 pub use source::{EventSource, Events, StreamRate, StreamRequest, serve_source};

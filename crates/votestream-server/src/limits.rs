@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 /// Connections served at once, unless configured; one more is answered 503 and closed.
-pub const CONNECTIONS_MAX: usize = 2_048;
+pub const CONNECTIONS_MAX: usize = 4_096;
 
 /// Refused connections that are being told so at once; more are closed without a word.
 pub const REFUSALS_MAX: usize = 64;
 
 /// Live streams (`GET /api/live`) at once, unless configured; one more is answered 503.
-pub const LIVE_STREAMS_MAX: usize = 1_000;
+pub const LIVE_STREAMS_MAX: usize = 2_000;
 
 /// Clients of the generated stream (`GET /api/stream_votes`) at once, unless configured; one more is answered 503.
 pub const SOURCE_STREAMS_MAX: usize = 256;
@@ -30,8 +30,11 @@ pub const POSTS_MAX: usize = 256;
 /// Bytes of records gathered for one partition before they are handed to the log.
 pub const BATCH_BYTES: usize = 256 * 1024;
 
-/// How long a POST waits for the log to acknowledge its votes; then it is answered 503, and they may still be appended.
-pub const ACK_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long a POST waits for the log to take and acknowledge its votes; then it is answered 503, and they may still be appended.
+pub const ACK_TIME_MAX: Duration = Duration::from_secs(8);
+
+/// How long after its body a POST is answered, whatever the log does: 503 when not even opening it has come to an end.
+pub const POST_TIME_MAX: Duration = Duration::from_secs(9);
 
 /// Bytes of the head of a request (request line and headers); more is answered 431 by the HTTP parser.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -123,3 +126,59 @@ pub const TIMELINE_BUCKET_MAX: u32 = 1_440;
 
 /// Seconds that a client is told to wait in `Retry-After`.
 pub const RETRY_AFTER_S: u32 = 1;
+
+/// Elections whose status is remembered for `GET /api/elections`; beyond it all are worked out again.
+pub const ELECTIONS_REMEMBERED: usize = 1_024;
+
+/// Least time between two samples of how fast an election is counted.
+pub const PACE_EVERY: Duration = Duration::from_secs(1);
+
+/// How far back the rate looks that is worked out from the store.
+pub const PACE_WINDOW: Duration = Duration::from_secs(15);
+
+/// How often the log is asked where it ends, while somebody wants to know.
+pub const ENDS_EVERY: Duration = Duration::from_secs(1);
+/// How often the newest results are looked at for webhooks; what comes and goes in between is not seen.
+pub const WEBHOOK_LOOK: Duration = Duration::from_millis(500);
+
+/// Part of rejected records above which a webhook is told, unless configured.
+pub const WEBHOOK_REJECT_RATE: f64 = 0.05;
+
+/// Records over which that part is taken, at least, unless configured.
+pub const WEBHOOK_REJECT_WINDOW: u64 = 1_000;
+
+/// How long no commit may come while votes are awaited until a webhook is told, unless configured.
+pub const WEBHOOK_STALE: Duration = Duration::from_secs(30);
+
+/// How long a new lead, or the taking back of something told, must last until a webhook is told.
+pub const WEBHOOK_SETTLE: Duration = Duration::from_secs(2);
+
+/// Least time between two changes of the same thing at the same place that webhooks are told.
+pub const WEBHOOK_GAP: Duration = Duration::from_secs(30);
+
+/// Events that wait for one receiver; one more, and the oldest is given up.
+pub const WEBHOOK_QUEUE_MAX: usize = 1_024;
+
+/// How long a receiver may take from the connection to the head of its answer.
+pub const WEBHOOK_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Attempts at one delivery; then it is given up.
+pub const WEBHOOK_ATTEMPTS_MAX: u32 = 12;
+
+/// How long one delivery is tried; then it is given up.
+pub const WEBHOOK_DELIVERY_TIME_MAX: Duration = Duration::from_mins(15);
+
+/// Pause before the second attempt; it doubles with each, up to [`WEBHOOK_PAUSE_MAX`]. Between half of it and all of it is waited.
+pub const WEBHOOK_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest pause between two attempts.
+pub const WEBHOOK_PAUSE_MAX: Duration = Duration::from_mins(1);
+
+/// Longest pause that a receiver may ask for with Retry-After.
+pub const WEBHOOK_RETRY_AFTER_MAX: Duration = Duration::from_mins(5);
+
+/// How long a shutdown waits for events that are under way or wait.
+pub const WEBHOOK_DRAIN_MAX: Duration = Duration::from_secs(4);
+
+/// Elections of one store that webhooks are told of.
+pub const WEBHOOK_ELECTIONS_MAX: usize = 64;

@@ -3,9 +3,10 @@
 
 use crate::app::App;
 use crate::view::View;
+use crate::webhooks::queue::{Outcome, Queue};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use std::fmt::{Display, Write};
 use std::sync::Arc;
 use votestream_election::health::EngineHealth;
@@ -37,16 +38,27 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("votestream_live_viewers", "gauge", "live streams open now"),
     ("votestream_live_snapshots_total", "counter", "snapshots sent to live streams"),
     ("votestream_live_dropped_total", "counter", "live streams ended because nobody read them"),
+    ("votestream_webhook_attempts_total", "counter", "attempts to post an event, by webhook"),
+    ("votestream_webhook_deliveries_total", "counter", "events that were posted, by webhook and outcome"),
+    ("votestream_webhook_waiting", "gauge", "events that wait or are under way, by webhook"),
 ];
 
+/// The route of votes: where each POST is one vote, their number is that of the votes.
+const INTAKE: &str = "/api/votes";
+
 /// The metrics now.
+///
+/// While a region is withheld, what would tell its votes (speed, backlog, posted records) is told only to those who bear the token.
 #[utoipa::path(
     get, path = "/metrics", tag = "operating",
+    security((), ("token" = [])),
     responses((status = 200, description = "metrics in Prometheus' text format; names begin with votestream_",
                body = String, content_type = "text/plain"))
 )]
-pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
+pub(crate) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let view = app.feeds.newest(None).await;
+    // What goes by all records would, with what is public, tell how many are withheld. Of several elections any may have something to hide.
+    let open = app.bears_token(&headers) || view.as_ref().is_ok_and(|view| view.results.withheld == 0);
     let mut page = Page::default();
     // Several elections and none named: there is something to read, but no one of them to count here.
     let ready = view.as_ref().map_or_else(|problem| problem.status == 400, |_| true);
@@ -55,9 +67,10 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
         add_results(&mut page, view);
     }
     if let Some(health) = &app.health {
-        add_engine(&mut page, &health.borrow());
+        add_engine(&mut page, &health.borrow(), open);
     }
-    add_server(&mut page, &app);
+    add_server(&mut page, &app, open);
+    add_webhooks(&mut page, &app.webhooks);
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     let cache = HeaderValue::from_static("no-store");
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)], page.text).into_response()
@@ -79,8 +92,10 @@ fn add_results(page: &mut Page, view: &View) {
     }
 }
 
-fn add_engine(page: &mut Page, health: &EngineHealth) {
-    page.add("votestream_engine_records_per_second", "", health.records_per_s);
+fn add_engine(page: &mut Page, health: &EngineHealth, open: bool) {
+    if open {
+        page.add("votestream_engine_records_per_second", "", health.records_per_s);
+    }
     for (quantile, millis) in [("0.5", health.commit_p50_ms), ("0.99", health.commit_p99_ms)] {
         if let Some(millis) = millis {
             page.add(
@@ -90,15 +105,22 @@ fn add_engine(page: &mut Page, health: &EngineHealth) {
             );
         }
     }
-    page.add("votestream_engine_backlog_records", "", health.backlog);
+    if open {
+        page.add("votestream_engine_backlog_records", "", health.backlog);
+    }
     page.add("votestream_engine_workers", "", health.workers);
     page.add("votestream_engine_paused", "", u8::from(health.paused.is_some()));
 }
 
-fn add_server(page: &mut Page, app: &App) {
+fn add_server(page: &mut Page, app: &App, open: bool) {
     let (posted, snapshots, dropped) = app.counters.totals();
-    page.add("votestream_posted_records_total", "", posted);
+    if open {
+        page.add("votestream_posted_records_total", "", posted);
+    }
     for ((route, status), requests) in app.counters.requests() {
+        if !open && route == INTAKE {
+            continue;
+        }
         page.add(
             "votestream_http_requests_total",
             &format!("route=\"{route}\",status=\"{status}\""),
@@ -110,6 +132,24 @@ fn add_server(page: &mut Page, app: &App) {
     page.add("votestream_live_viewers", "", app.feeds.watchers());
     page.add("votestream_live_snapshots_total", "", snapshots);
     page.add("votestream_live_dropped_total", "", dropped);
+}
+
+/// Webhooks are numbered from 1 as they were named; their addresses may be secret.
+fn add_webhooks(page: &mut Page, queues: &[Arc<Queue>]) {
+    let numbered =
+        || (1..).zip(queues).map(|(number, queue): (usize, _)| (format!("hook=\"{number}\""), queue));
+    for (hook, queue) in numbered() {
+        page.add("votestream_webhook_attempts_total", &hook, queue.attempts());
+    }
+    for (hook, queue) in numbered() {
+        for (outcome, name) in Outcome::ALL {
+            let labels = format!("{hook},outcome=\"{name}\"");
+            page.add("votestream_webhook_deliveries_total", &labels, queue.counted(outcome));
+        }
+    }
+    for (hook, queue) in numbered() {
+        page.add("votestream_webhook_waiting", &hook, queue.len());
+    }
 }
 
 /// The page as it grows; a metric's samples must follow each other.
@@ -141,15 +181,18 @@ pub(crate) fn route_of(path: &str) -> &'static str {
         "/",
         "/api/results",
         "/api/live",
+        "/api/live.csv",
         "/api/elections",
         "/api/regions",
         "/api/demographics",
         "/api/timeline",
         "/api/ledger",
         "/api/rejects",
+        "/api/desk",
         "/api/engine",
         "/api/export.csv",
         "/api/export.json",
+        "/api/export.parquet",
         "/api/votes",
         "/healthz",
         "/readyz",
@@ -160,6 +203,7 @@ pub(crate) fn route_of(path: &str) -> &'static str {
     match ROUTES.iter().find(|route| **route == path) {
         Some(route) => route,
         None if path.starts_with("/api/regions/") => "/api/regions/{code}",
+        None if path.starts_with("/api/photos/") => "/api/photos/{candidate}",
         None => "other",
     }
 }

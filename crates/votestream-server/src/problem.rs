@@ -63,6 +63,17 @@ impl Problem {
         problem
     }
 
+    /// 400: the store holds several elections and none is named.
+    pub fn several_elections(ids: &[&str]) -> Self {
+        let detail =
+            "the store holds several elections; name one with ?election=, as /api/elections lists them";
+        let title = "several elections";
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "several-elections", title, detail);
+        problem.parameter = Some("election".into());
+        problem.allowed = Some(ids.join(", ").into());
+        problem
+    }
+
     /// 404: there is nothing of that name.
     pub fn not_found(detail: impl Into<Box<str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "not found", detail)

@@ -23,12 +23,20 @@ pub(crate) struct Answer {
     body: Bytes,
     gzip: OnceLock<Option<Bytes>>,
     file_name: Option<String>,
+    cache: &'static str,
 }
 
 impl Answer {
     /// An answer of a media type, true of the store's state `tag`.
     pub(crate) fn new(mime: &'static str, tag: &str, body: impl Into<Bytes>) -> Self {
-        Self { mime, tag: tag.to_owned(), body: body.into(), gzip: OnceLock::new(), file_name: None }
+        Self {
+            mime,
+            tag: tag.to_owned(),
+            body: body.into(),
+            gzip: OnceLock::new(),
+            file_name: None,
+            cache: REVALIDATE,
+        }
     }
 
     /// JSON of `value`.
@@ -39,6 +47,12 @@ impl Answer {
     /// Proposes a file name to save it under.
     pub(crate) fn named(mut self, file_name: String) -> Self {
         self.file_name = Some(file_name);
+        self
+    }
+
+    /// Never kept by a cache without asking again.
+    pub(crate) fn no_cache(mut self) -> Self {
+        self.cache = "no-cache";
         self
     }
 
@@ -72,7 +86,7 @@ impl Answer {
         let mut response = Response::new(body);
         let headers = response.headers_mut();
         put(headers, header::ETAG, &etag);
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(REVALIDATE));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(self.cache));
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding, origin"));
         if fresh {
             *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -6,6 +6,7 @@ use std::any::Any;
 use std::sync::Arc;
 use tokio::sync::watch;
 use votestream_election::health::EngineHealth;
+use votestream_election::results::Results;
 use votestream_election::{Millis, Offset, PartitionId};
 use votestream_log::{AppendHandle, LogError};
 use votestream_store::StoreUrl;
@@ -16,6 +17,8 @@ pub struct Seams {
     pub store: StoreUrl,
     /// The election that is shown where a request names none. `None`: there must be exactly one in the store.
     pub election_id: Option<String>,
+    /// The election whose log is at hand: that of `ingest`, `health`, `payloads` and `log_ends`. `None`: of whichever is asked for.
+    pub log_election: Option<String>,
     /// The way into the log for `POST /api/votes`. `None`: this server takes no votes.
     pub ingest: Option<Ingest>,
     /// Reports of an engine in the same process. `None`: there is none.
@@ -26,6 +29,10 @@ pub struct Seams {
     pub page: PageFiles,
     /// Reads rejected records back from the log. `None`: there is no log at hand.
     pub payloads: Option<Payloads>,
+    /// Asks where the log ends. `None`: there is no log at hand.
+    pub log_ends: Option<LogEnds>,
+    /// Writes results as Parquet. `None`: this build leaves it out.
+    pub parquet: Option<ParquetFile>,
     /// The wall clock, for the timestamps of posted records.
     pub clock: Arc<dyn Fn() -> Millis + Send + Sync>,
 }
@@ -63,6 +70,12 @@ pub type PartitionOf = Arc<dyn Fn(&[u8]) -> (PartitionId, Option<Vec<u8>>) + Sen
 
 /// The bytes of records, in the order asked for; `None` where the log does not hold one any more. May block.
 pub type Payloads = Arc<dyn Fn(&[(PartitionId, Offset)]) -> Result<Vec<Option<Bytes>>, String> + Send + Sync>;
+
+/// The end of each partition, in partition order. May block.
+pub type LogEnds = Arc<dyn Fn() -> Result<Vec<Offset>, String> + Send + Sync>;
+
+/// Public results as a Parquet file. May take a few milliseconds; does not wait for anything.
+pub type ParquetFile = Arc<dyn Fn(&Results) -> Result<Bytes, String> + Send + Sync>;
 
 /// A file of the page by its path without the leading slash; `index.html` is also the page itself.
 pub type PageFiles = &'static (dyn Fn(&str) -> Option<Asset> + Send + Sync);

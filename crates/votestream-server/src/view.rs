@@ -1,12 +1,13 @@
 //! One snapshot of one election, encoded: the results as JSON, as an event of the live stream, and the tag that names its state.
 
+use crate::event::Event;
 use crate::respond::Answer;
 use bytes::Bytes;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use votestream_election::Election;
 use votestream_election::delta::Snapshot;
 use votestream_election::ids::uuid_text;
-use votestream_election::results::Results;
+use votestream_election::results::{Results, csv as table};
 
 /// A snapshot and all that is made of it once.
 pub(crate) struct View {
@@ -18,7 +19,16 @@ pub(crate) struct View {
     /// `GET /api/results`.
     pub(crate) answer: Answer,
     /// The event of the live stream, complete.
-    pub(crate) event: Bytes,
+    pub(crate) event: Event,
+    csv: OnceLock<Csv>,
+}
+
+/// The results as CSV, made when somebody first asks for them.
+pub(crate) struct Csv {
+    /// `GET /api/live.csv`.
+    pub(crate) answer: Answer,
+    /// The event of the live stream, complete: each row a line of data.
+    pub(crate) event: Event,
 }
 
 impl View {
@@ -30,8 +40,26 @@ impl View {
         event.extend_from_slice(format!("id: {}\ndata: ", snapshot.sequence).as_bytes());
         event.extend_from_slice(&json);
         event.extend_from_slice(b"\n\n");
+        let csv = OnceLock::new();
         let answer = Answer::new("application/json", &tag, json);
-        Ok(Self { election, snapshot, results, tag, answer, event: Bytes::from(event) })
+        Ok(Self { election, snapshot, results, tag, answer, event: Event::new(event), csv })
+    }
+
+    /// The same as CSV: made once, shared by all.
+    pub(crate) fn csv(&self) -> &Csv {
+        self.csv.get_or_init(|| {
+            let document = table::live(&self.results);
+            let mut event = format!("id: {}\n", self.results.sequence);
+            for row in document.lines() {
+                event.push_str("data: ");
+                event.push_str(row);
+                event.push('\n');
+            }
+            event.push('\n');
+            let answer =
+                Answer::new("text/csv; charset=utf-8; header=present", &self.tag, document).no_cache();
+            Csv { answer, event: Event::new(event) }
+        })
     }
 
     pub(crate) fn election_id(&self) -> &str {

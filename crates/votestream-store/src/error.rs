@@ -126,7 +126,7 @@ pub enum StoreError {
     },
     /// A server that cannot be reached, or did not answer in time. What was not committed is in the log.
     #[error(
-        "the results store {store:?} cannot be reached now; nothing counted is lost: counting goes on once it answers"
+        "the results store {store:?} cannot be reached now; nothing counted is lost: see whether it runs, and answers under this host and port"
     )]
     Unreachable {
         /// The store's URL.
@@ -137,7 +137,7 @@ pub enum StoreError {
     },
     /// A server that takes no writes now: a standby, or set to read only.
     #[error(
-        "the results store {store:?} is read-only now (a standby, or default_transaction_read_only); nothing is lost: counting goes on once it takes writes"
+        "the results store {store:?} is read-only now (a standby, or default_transaction_read_only); nothing is lost: name the primary, or let it take writes"
     )]
     ReadOnly {
         /// The store's URL.
@@ -286,6 +286,17 @@ impl StoreError {
                 | Self::Unreachable { .. }
                 | Self::ReadOnly { .. }
         )
+    }
+
+    /// A server is there and cannot take us yet: it starts, stops, recovers, or has no connection left.
+    pub fn is_not_ready(&self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Unreachable { source, .. } => source
+                .downcast_ref::<tokio_postgres::Error>()
+                .is_some_and(|error| error.as_db_error().is_some()),
+            _ => false,
+        }
     }
 }
 

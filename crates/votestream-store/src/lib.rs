@@ -4,8 +4,8 @@
 //! sees is committed. Only this crate knows SQL. What a delta holds is decided in `votestream_election`; when to flush, compact and
 //! retry is the engine's business. Every call here blocks; nothing is asynchronous.
 //!
-//! Three ways in, by what they may do: [`WriterStore`] counts (one process at a time into SQLite, many into PostgreSQL), [`DeskStore`] records acts of the election
-//! desk beside it, [`ReaderStore`] only reads. Backends are a closed set: SQLite, PostgreSQL.
+//! Four ways in, by what they may do: [`WriterStore`] counts (one process at a time into SQLite, many into PostgreSQL), [`DeskStore`] records acts of the election
+//! desk beside it, [`HeadStore`] moves heads of archives, [`ReaderStore`] only reads. Backends are a closed set: SQLite, PostgreSQL.
 
 #[macro_use]
 mod crash;
@@ -15,6 +15,8 @@ mod backend;
 mod writer;
 
 mod desk;
+
+mod heads;
 
 mod reader;
 
@@ -46,6 +48,7 @@ mod postgres;
 pub use crash::FAIL_POINTS;
 pub use desk::DeskStore;
 pub use error::StoreError;
+pub use heads::{ArchiveHead, HeadStore};
 pub use postgres_url::PostgresUrl;
 pub use reader::{ReaderStore, SeenReader};
 pub use types::{Compaction, Creation, ElectionHead, StoreFacts, TimelinePoint};

@@ -22,6 +22,8 @@ pub struct ElectionHead {
     pub name: String,
     /// The day of the vote, `YYYY-MM-DD`; absent for an open poll.
     pub date: Option<String>,
+    /// Votes are generated, not cast.
+    pub simulated: bool,
     /// When it was created in this store, by the wall clock.
     pub created: Millis,
 }

@@ -41,7 +41,7 @@ fn many_workers_start_at_once_and_one_migrates() {
         }
     });
     let sql = database.sql();
-    assert_eq!(sql.ask("SELECT version FROM votestream.schema_version"), ["1"]);
+    assert_eq!(sql.ask("SELECT max(version) FROM votestream.schema_version"), ["2"]);
     assert_eq!(sql.ask("SELECT count(*) FROM votestream.store"), ["1"]);
     assert_eq!(sql.ask("SELECT count(*) FROM votestream.progress"), ["3"]);
     assert_eq!(sql.ask("SELECT count(*) FROM votestream.region"), ["51"]);
@@ -68,11 +68,11 @@ fn foreign_newer_and_older_schemas_are_left_as_they_are() {
 
     WriterStore::open(&database.url("")).unwrap();
     sql.ask("INSERT INTO votestream.schema_version (version) VALUES (99)");
-    refused(&url(&database.name, ""), "has schema 99 and this program knows up to 1; use a newer votestream");
+    refused(&url(&database.name, ""), "has schema 99 and this program knows up to 2; use a newer votestream");
     sql.ask("DELETE FROM votestream.schema_version");
     let Err(error) = ReaderStore::open(&database.url("")) else { panic!("opened") };
     assert!(
-        error.to_string().contains("has schema 0 and this program reads schema 1; open it once"),
+        error.to_string().contains("has schema 0 and this program reads schema 2; open it once"),
         "{error}"
     );
 }
@@ -113,6 +113,18 @@ fn a_server_that_will_not_have_us_is_named_with_what_to_do() {
     });
     sql.ask(&format!("DROP ROLE {role}"));
     opened.unwrap();
+}
+
+#[test]
+fn a_schema_that_lacks_a_table_is_told_with_what_to_do() {
+    let database = Database::new();
+    let url = database.url("");
+    let election = election();
+    start(&url, &election, 1);
+    database.sql().ask("DROP TABLE votestream.tally CASCADE");
+    let error = ReaderStore::open(&url).unwrap().verify(&election.id).expect_err("a table is missing");
+    assert!(error.to_string().contains("DROP SCHEMA votestream CASCADE"), "{error}");
+    assert!(!error.is_transient());
 }
 
 #[test]

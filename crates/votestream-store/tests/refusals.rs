@@ -70,7 +70,7 @@ fn foreign_files_are_left_as_they_are() {
             sql(p, "PRAGMA user_version = 99");
             fs::remove_file(p.with_file_name("newer.db.lock")).unwrap();
         },
-        "has schema 99 and this program knows up to 1",
+        "has schema 99 and this program knows up to 2",
     );
 }
 

@@ -1,9 +1,24 @@
 //! What a person may type. Meanings are checked where they are used; this is only their form and their help.
-#![expect(rustdoc::bare_urls, reason = "doc comments here are the help texts of a terminal")]
+
+mod archive;
+
+mod bench;
+
+mod server;
 
 mod setup;
 
+mod sign;
+
+pub use archive::ArchiveCommand;
+#[cfg(feature = "archive")]
+pub use archive::{Archive, ArchiveAct, Prune, VoterIds};
+#[cfg(feature = "kafka")]
+pub use bench::BenchBatches;
+pub use bench::{Bench, BenchFormat, BenchPart, BenchWhat};
+pub use server::{GuardArgs, Top, WebhookArgs};
 pub use setup::{Doctor, Init};
+pub use sign::{Keygen, SigningArgs, Verify};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -63,12 +78,20 @@ pub enum Command {
     Ingest(Ingest),
     /// Count a log into a results store, one vote per voter, exactly once
     Count(Count),
+    /// Keep every record of a log in Parquet files on disk, S3 or HDFS, exactly once
+    Archive(Box<ArchiveCommand>),
     /// Serve the results API and the page
     Serve(Serve),
     /// Print results
     Results(Results),
+    /// Watch a count in the terminal: leader, seats, regions, engine
+    Top(Top),
     /// Count again from the log and compare with the store
     Recount(Recount),
+    /// Make a key to sign bundles with
+    Keygen(Keygen),
+    /// Check a bundle of results, ledger and signature, with no access to log or store
+    Verify(Verify),
     /// Declare a region or the whole election final
     Close(Desk),
     /// Take back a close or a hold
@@ -175,38 +198,9 @@ pub struct Up {
     /// How the server is guarded.
     #[command(flatten)]
     pub guard: GuardArgs,
-}
-
-/// How a server is guarded.
-#[derive(Clone, Debug, Default, Args)]
-pub struct GuardArgs {
-    /// Bearer token that POST /api/votes asks for; needed to listen beyond this machine. Better given as VOTESTREAM_INGEST_TOKEN
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        env = "VOTESTREAM_INGEST_TOKEN",
-        hide_env_values = true,
-        help_heading = "Network"
-    )]
-    pub ingest_token: Option<String>,
-    /// A file that holds the token, so that it is in no environment either
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "VOTESTREAM_INGEST_TOKEN_FILE",
-        conflicts_with = "ingest_token",
-        help_heading = "Network"
-    )]
-    pub ingest_token_file: Option<PathBuf>,
-    /// Origin whose pages may read the API and embed the page, such as https://news.example; repeatable
-    #[arg(
-        long = "allow-origin",
-        value_name = "ORIGIN",
-        env = "VOTESTREAM_ALLOW_ORIGIN",
-        value_delimiter = ',',
-        help_heading = "Network"
-    )]
-    pub allow_origin: Vec<String>,
+    /// Who is told what happens.
+    #[command(flatten)]
+    pub webhooks: WebhookArgs,
 }
 
 /// Generate votes.
@@ -283,7 +277,7 @@ pub struct Source {
 
 /// Append records to a log.
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("input").required(true).args(["files", "from"]))]
+#[command(group = clap::ArgGroup::new("input").required(true).args(["files", "from", "archive"]))]
 pub struct Ingest {
     /// Files to read, - for standard input; NDJSON, JSON array, SSE or CSV, plain or in gzip or zstd
     #[arg(value_name = "FILE")]
@@ -291,6 +285,9 @@ pub struct Ingest {
     /// An event stream to follow, such as http://127.0.0.1:5000/api/stream_votes
     #[arg(long, value_name = "URL")]
     pub from: Option<String>,
+    /// An archive made with --keep-bytes, whose records are appended: file:PATH, s3://BUCKET/PREFIX or hdfs://NAMENODE:PORT/PATH
+    #[arg(long, value_name = "ARCHIVE-URL", conflicts_with_all = ["format", "rejects"])]
+    pub archive: Option<String>,
     /// The log to append to: dir:PATH[?codec=lz4|zstd&partitions=4] or kafka://HOST:PORT/TOPIC[?codec=lz4|zstd|none]
     #[arg(long, value_name = "LOG-URL", env = "VOTESTREAM_LOG")]
     pub log: String,
@@ -364,6 +361,9 @@ pub struct Serve {
     /// How the server is guarded.
     #[command(flatten)]
     pub guard: GuardArgs,
+    /// Who is told what happens.
+    #[command(flatten)]
+    pub webhooks: WebhookArgs,
     /// Which election.
     #[command(flatten)]
     pub election: ElectionArgs,
@@ -378,7 +378,7 @@ pub struct Results {
     /// Form of the answer
     #[arg(long, value_enum, default_value_t = ResultsFormat::Table)]
     pub format: ResultsFormat,
-    /// Only this region, by code
+    /// Only this region, by code; not with html, where every region can be chosen
     #[arg(long, value_name = "CODE")]
     pub region: Option<String>,
     /// As they were at this time (RFC 3339)
@@ -387,6 +387,9 @@ pub struct Results {
     /// Which election.
     #[command(flatten)]
     pub election: ElectionArgs,
+    /// What signs a bundle.
+    #[command(flatten)]
+    pub signing: SigningArgs,
 }
 
 /// Form of printed results.
@@ -398,21 +401,37 @@ pub enum ResultsFormat {
     Json,
     /// A row a region
     Csv,
+    /// NIST SP 1500-100 version 2, JSON: an ElectionReport, as GET /api/export/nist.json
+    Nist,
+    /// The dashboard in one HTML file that needs no server: votestream results --format html > page.html
+    Html,
+    /// Results, ledger, releases and definition in one file for `votestream verify`; signed with --key
+    Bundle,
 }
 
 /// Count again.
 #[derive(Debug, Args)]
 pub struct Recount {
-    /// The log: dir:PATH
-    #[arg(long, value_name = "LOG-URL", env = "VOTESTREAM_LOG")]
-    pub log: String,
-    /// The results to compare with: sqlite:PATH; without it, what the log holds is printed
+    /// The log: dir:PATH or kafka://host:port/topic
+    #[arg(long, value_name = "LOG-URL", env = "VOTESTREAM_LOG", required_unless_present = "archive")]
+    pub log: Option<String>,
+    /// The archive, in place of the log; or beside it, to tell which record differs: file:PATH, s3://BUCKET/PREFIX or
+    /// hdfs://NAMENODE:PORT/PATH
+    #[arg(long, value_name = "ARCHIVE-URL", env = "VOTESTREAM_ARCHIVE")]
+    pub archive: Option<String>,
+    /// The results to compare with: sqlite:PATH or postgres://user@host:port/db; without it, what the records hold is printed
     #[arg(long, value_name = "STORE-URL", env = "VOTESTREAM_STORE")]
     pub store: Option<String>,
-    /// Build the store anew from the log, under a new identity, instead of comparing
+    /// Build the store anew from the records, under a new identity, instead of comparing
     #[arg(long)]
     pub from_scratch: bool,
-    /// Partitions counted side by side [default: one a core]
+    /// With --from-scratch: count votes on a partition where their voter does not belong as rejects, instead of stopping
+    #[arg(long, value_name = "WHAT", value_parser = ["reject"], requires = "from_scratch")]
+    pub misrouted: Option<String>,
+    /// Memory that it may take, such as 512M or 2G; with less, the records are read more often [default: half of what is free]
+    #[arg(long, value_name = "SIZE", env = "VOTESTREAM_MEMORY", value_parser = archive::size)]
+    pub memory: Option<u64>,
+    /// Threads that count [default: one a core]
     #[arg(long, value_name = "N", env = "VOTESTREAM_THREADS")]
     pub threads: Option<usize>,
     /// Which election.
@@ -432,62 +451,4 @@ pub struct Desk {
     /// Which election.
     #[command(flatten)]
     pub election: ElectionArgs,
-}
-
-/// Measure.
-#[derive(Debug, Args)]
-pub struct Bench {
-    /// What to measure: this program by itself, or `kafka`, with real servers [default: this program by itself]
-    #[arg(value_enum, value_name = "WHAT")]
-    pub what: Option<BenchWhat>,
-    /// Of `kafka`: where a topic is made, kafka://host:port/NAME
-    #[arg(long, value_name = "LOG-URL")]
-    pub log: Option<String>,
-    /// Of `kafka`: a database for the results, postgres://user@host:port/db
-    #[arg(long, value_name = "STORE-URL")]
-    pub store: Option<String>,
-    /// Votes that are generated, counted, recounted and loaded again
-    #[arg(long, value_name = "N|all", default_value = "10000000")]
-    pub votes: String,
-    /// Directory in which the measured log and store are made, and removed afterwards [default: the system's temporary one]
-    #[arg(long, value_name = "DIR")]
-    pub dir: Option<PathBuf>,
-    /// Records a second while waits from acknowledged to committed are measured
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    pub rate: u64,
-    /// Only these parts [default: all]
-    #[arg(long, value_enum, value_name = "PART,…", value_delimiter = ',')]
-    pub only: Vec<BenchPart>,
-    /// Form of the answer
-    #[arg(long, value_enum, default_value_t = BenchFormat::Table)]
-    pub format: BenchFormat,
-}
-
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum BenchWhat {
-    /// Kafka to PostgreSQL, beside librdkafka's raw consumer
-    Kafka,
-}
-
-/// A part of the measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum BenchPart {
-    /// From generation to the committed count on all cores, then the recount, beside a naive count
-    Path,
-    /// What a start after a kill loads again; needs the path and runs it too
-    Resume,
-    /// Waits from acknowledged to committed at a steady rate
-    Latency,
-    /// Each stage alone, beside a reference on the same data
-    Stages,
-}
-
-/// Form of printed measurements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum BenchFormat {
-    /// For people
-    Table,
-    /// One JSON object
-    Json,
 }

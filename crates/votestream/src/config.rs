@@ -1,4 +1,4 @@
-//! The settings file: keys named as the flags, at the top for every command that has them, or in a table named as the command.
+//! The settings file: keys named as the flags (`-` or `_`), at the top for every command that has them, or in a table named as the command.
 //! Settings become flags in front of the typed ones, except where an environment variable speaks.
 
 use crate::args::Cli;
@@ -75,7 +75,8 @@ fn path_of(arguments: &[OsString]) -> Option<PathBuf> {
 }
 
 fn flag_of<'a>(command: &'a clap::Command, key: &str) -> Option<&'a clap::Arg> {
-    command.get_arguments().find(|a| a.get_long() == Some(key) && key != "config")
+    let key = key.replace('_', "-");
+    command.get_arguments().find(|a| a.get_long() == Some(&key) && key != "config")
 }
 
 /// One setting as a flag, unless it was typed or the environment sets it.
@@ -86,7 +87,7 @@ fn add(
     typed: &[String],
     flags: &mut Vec<OsString>,
 ) -> Result<()> {
-    let long = format!("--{key}");
+    let long = format!("--{}", key.replace('_', "-"));
     let is_typed = typed.iter().any(|t| *t == long || t.starts_with(&format!("{long}=")));
     let from_environment = flag_of(command, key)
         .and_then(clap::Arg::get_env)

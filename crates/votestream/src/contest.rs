@@ -2,10 +2,13 @@
 
 use crate::args::{Duplicate, ElectionArgs};
 use anyhow::{Context, Result, bail};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use votestream_election::Election;
 use votestream_election::definition::{PRESETS, US_PRESIDENT_2024};
 use votestream_election::election::DuplicatePolicy;
+use votestream_election::photo::PHOTO_BYTES_MAX;
 use votestream_store::ReaderStore;
 
 /// The election of commands that make or read votes: a preset or a file; `us-president-2024` by default.
@@ -28,7 +31,22 @@ fn from_file(name: &str) -> Result<Election> {
     }
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the election definition '{name}'"))?;
-    Ok(Election::from_toml(&text, name)?)
+    let beside = path.parent().unwrap_or(Path::new(""));
+    Ok(Election::from_toml_with(&text, name, &|file| picture(&beside.join(file)))?)
+}
+
+/// Reads a picture, no further than a picture may go.
+fn picture(path: &Path) -> Result<Vec<u8>, String> {
+    let read = || {
+        // Asked before it is opened: opening a pipe would wait for its writer.
+        if !path.metadata()?.is_file() {
+            return Err(io::Error::other("it is no plain file"));
+        }
+        let mut bytes = Vec::new();
+        File::open(path)?.take(PHOTO_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|error: io::Error| error.to_string())
 }
 
 /// The election with what is typed in place of what it says.

@@ -13,13 +13,20 @@ mod listen;
 
 mod logging;
 
+mod memory;
+
 mod progress;
 
 mod signals;
 
+mod stdin;
+
 mod table;
 
+mod terminal;
+
 use clap::Parser;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 /// What a command came to.
@@ -44,7 +51,11 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    logging::start(&cli.common);
+    // Messages would be written over what it draws.
+    let draws = matches!(cli.command, args::Command::Top(_)) && std::io::stderr().is_terminal();
+    if !draws {
+        logging::start(&cli.common);
+    }
     #[cfg(feature = "failpoints")]
     let _scenario = fail::FailScenario::setup();
     match commands::run(cli) {

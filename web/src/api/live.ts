@@ -3,6 +3,7 @@
 
 import { ApiError, getJson, isResults, type Trouble } from './client';
 import type { Results } from './types';
+import { written } from './written';
 
 /** No message for this long, and the server is asked whether it is still there. */
 export const QUIET_MS = 3_000;
@@ -13,6 +14,15 @@ const FIRST_MESSAGE_MS = 700;
 
 /** After this many attempts without a stream, each further one also fetches the present snapshot. */
 const FETCH_AFTER = 3;
+
+/** A server that refuses (which election? who are you?) will hardly change its mind within this. */
+const REFUSED_EVERY_MS = 5_000;
+
+/** What the stream is asked for: as many snapshots a second as the page's own address says (`?hz=`, 1 to 20), else the server's default. */
+export function liveQuery(search: string): Record<string, string> {
+	const hz = Number(new URLSearchParams(search).get('hz'));
+	return hz >= 1 && hz <= 20 ? { hz: String(hz) } : {};
+}
 
 /** How long to wait before attempt `n` (from 0) to reach the server again. Quick at first, so that a restart is not
  * noticed; slower for an outage; spread, so that a thousand viewers do not come back in one instant. */
@@ -28,8 +38,8 @@ export interface FeedEvents {
 	snapshot(results: Results): void;
 	/** The server gave a sign of life. */
 	alive(): void;
-	/** The first snapshot could not be had; it is tried again. */
-	trouble(trouble: Trouble): void;
+	/** The first snapshot could not be had; it is tried again after `waitMs`. */
+	trouble(trouble: Trouble, waitMs: number): void;
 	/** The stream opened or broke. */
 	connection(open: boolean): void;
 }
@@ -42,12 +52,14 @@ export class LiveFeed {
 	private heardAt = 0;
 	private polling = false;
 	private loaded = false;
+	/** Until then the server asked to be left alone. */
+	private restUntil = 0;
 	private stopped = false;
 
 	constructor(
 		private readonly events: FeedEvents,
 		/** Adds to a path what every request of this page carries. */
-		private readonly address: (path: string) => string = (path) => path,
+		private readonly address: (path: string, query?: Record<string, string>) => string = (path) => path,
 	) {}
 
 	start(): void {
@@ -97,14 +109,17 @@ export class LiveFeed {
 			if (!document.hidden) this.open();
 		} catch (error) {
 			if (this.loaded || this.stopped) return;
-			this.events.trouble(error instanceof ApiError ? error.trouble : { kind: 'malformed' });
-			this.later(() => void this.load());
+			const fault = error instanceof ApiError ? error : new ApiError({ kind: 'malformed' });
+			const asks = fault.trouble.kind === 'status' && fault.trouble.status < 500;
+			const wait = this.later(() => void this.load(), Math.max(fault.retryAfterMs, asks ? REFUSED_EVERY_MS : 0));
+			this.events.trouble(fault.trouble, wait);
 		}
 	}
 
 	private open(): void {
+		if (written) return;
 		this.closeStream();
-		const source = new EventSource(this.address('/api/live'));
+		const source = new EventSource(this.address('/api/live', liveQuery(location.search)));
 		this.source = source;
 		source.onopen = () => {
 			this.attempt = 0;
@@ -161,8 +176,9 @@ export class LiveFeed {
 		try {
 			const results = await getJson<unknown>(this.address('/api/results'), QUIET_MS);
 			if (!this.stopped && isResults(results)) this.events.snapshot(results);
-		} catch {
-			// The page says already that it is not live.
+		} catch (error) {
+			// The page says already that it is not live; a server that asks for rest gets it.
+			if (error instanceof ApiError) this.restUntil = Date.now() + error.retryAfterMs;
 		} finally {
 			this.polling = false;
 		}
@@ -173,10 +189,13 @@ export class LiveFeed {
 		this.events.alive();
 	}
 
-	private later(then: () => void): void {
+	/** Does something after a while, at least `leastMs`; returns how long that is. */
+	private later(then: () => void, leastMs = 0): number {
 		clearTimeout(this.timer);
-		if (this.stopped || (document.hidden && this.loaded)) return;
-		this.timer = setTimeout(then, retryDelayMs(this.attempt++, Math.random()));
+		if (this.stopped || (document.hidden && this.loaded)) return 0;
+		const wait = Math.max(leastMs, this.restUntil - Date.now(), retryDelayMs(this.attempt++, Math.random()));
+		this.timer = setTimeout(then, wait);
+		return wait;
 	}
 
 	private readonly closeStream = (): void => {

@@ -12,6 +12,12 @@ export interface ElectionInfo {
 	time_zone?: string | null;
 	/** Seats that win; null where votes alone decide; absent where the server does not say. */
 	seats_to_win?: number | null;
+	/** Seats of all regions, withheld ones too. */
+	seats?: number | null;
+	/** The expected votes are exact; otherwise an estimate. */
+	expected_exact?: boolean;
+	/** Votes are told apart by age or gender; absent where the server does not say. */
+	demographics?: boolean;
 	/** Smallest demographic cell that is published. */
 	min_cell?: number | null;
 }
@@ -25,6 +31,8 @@ export interface CandidateResult {
 	id: string;
 	name: string;
 	party?: string | null;
+	/** Address of a photograph, below this origin. */
+	photo?: string | null;
 	/** A palette name (`blue`, `vermilion`, `teal`, `ochre`, `purple`) or `#rrggbb`. */
 	colour?: string | null;
 	votes: number;
@@ -126,18 +134,20 @@ export interface DemographicBlock {
 	cells: number[];
 }
 
-/** `GET /api/engine`. */
-export interface EngineAnswer {
-	engine: {
-		records_per_s: number;
-		commit_p50_ms: number | null;
-		commit_p99_ms: number | null;
-		backlog: number;
-		workers: number;
-		paused: string | null;
-	} | null;
+/** `GET /api/engine`. What stands beside `engine` is told by newer servers, also where counting runs in another process. */
+export interface EngineAnswer extends EngineFacts {
+	/** Null: no engine runs in the server's process. */
+	engine: (EngineFacts & { paused: string | null }) | null;
 	viewers: number;
-	backlog: number;
+}
+
+/** Null: not known here, or not told while a region is withheld. */
+export interface EngineFacts {
+	records_per_s?: number | null;
+	commit_p50_ms?: number | null;
+	commit_p99_ms?: number | null;
+	backlog?: number | null;
+	workers?: number | null;
 }
 
 /** `GET /api/rejects`, without the token. */
@@ -148,5 +158,30 @@ export interface Rejects {
 
 /** `GET /api/elections`. */
 export interface Elections {
-	elections: { id: string; name: string; date: string | null }[];
+	elections: ElectionEntry[];
+}
+
+export interface ElectionEntry {
+	id: string;
+	name: string;
+	date?: string | null;
+	simulated?: boolean;
+	status?: string | null;
+}
+
+/** `GET /api/desk`: what the desk did, oldest first. */
+export interface DeskLog {
+	acts: DeskAct[];
+}
+
+export interface DeskAct {
+	number: number;
+	/** By the clock on the wall, RFC 3339. */
+	time: string;
+	/** `close`, `reopen` or `hold`. */
+	action: string;
+	/** Null: the whole election. */
+	region?: string | null;
+	/** Votes of that region, or of all, counted then; null where they are not public. */
+	counted?: number | null;
 }

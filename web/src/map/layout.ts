@@ -1,6 +1,6 @@
 // Where regions lie: the tile grid of the US states, a plain grid for any others, and which region is next in a direction. Pure.
 
-import { US_STATES } from './us-states';
+import { isState, US_STATES } from './shapes';
 
 export interface Spot {
 	code: string;
@@ -28,7 +28,7 @@ export interface Tiles {
 
 /** Tiles for these regions: the states where they are states, otherwise a grid in the given order. */
 export function tiles(codes: readonly string[]): Tiles {
-	if (codes.length > 0 && codes.every((code) => code in US_STATES)) {
+	if (codes.length > 0 && codes.every(isState)) {
 		const wanted = new Set(codes);
 		const spots = US_TILES.flatMap((line, y) =>
 			line.split(' ').flatMap((code, x) => (wanted.has(code) ? [{ code, x, y }] : [])),
@@ -38,6 +38,15 @@ export function tiles(codes: readonly string[]): Tiles {
 	const columns = Math.min(12, Math.max(1, Math.ceil(Math.sqrt(codes.length * 1.8))));
 	const spots = codes.map((code, i) => ({ code, x: i % columns, y: Math.floor(i / columns) }));
 	return { columns, rows: Math.ceil(codes.length / columns), spots };
+}
+
+/** Letters of a code that a tile has room for, and tiles that a page has. */
+const CODE_MAX = 4;
+const TILES_MAX = 160;
+
+/** Whether these regions can be shown as tiles at all. */
+export function hasTiles(codes: readonly string[]): boolean {
+	return codes.length <= TILES_MAX && codes.every((code) => [...code].length <= CODE_MAX);
 }
 
 /** Where the states lie on the map, for the arrow keys. */

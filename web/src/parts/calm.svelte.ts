@@ -2,26 +2,27 @@
 
 import { calmOrder, type Held } from '../state/order';
 
-/** The order in which to show `wanted` now. Spread `handlers` onto the list's element. */
+/** The order in which to show `wanted` now. `use:calm.watch` goes onto the list's element. */
 export class Calm {
 	private held: Held | null = null;
 	private scene: string | null = null;
 	private pointer = false;
 	private focus = false;
 
-	readonly handlers = {
-		onpointerenter: (event: PointerEvent) => {
+	/** An action for the list's element. */
+	readonly watch = (node: HTMLElement): void => {
+		node.addEventListener('pointerenter', (event) => {
 			if (event.pointerType === 'mouse') this.pointer = true;
-		},
-		onpointerleave: () => {
+		});
+		node.addEventListener('pointerleave', () => {
 			this.pointer = false;
-		},
-		onfocusin: () => {
+		});
+		node.addEventListener('focusin', () => {
 			this.focus = true;
-		},
-		onfocusout: () => {
+		});
+		node.addEventListener('focusout', () => {
 			this.focus = false;
-		},
+		});
 	};
 
 	/** Another `scene` (a past minute instead of the present) is another list: it begins in its own order. */

@@ -13,9 +13,7 @@ export function announcement(results: Results, s: Standing): string {
 	if (s.tied.length > 0) return t.announce.tie(t.leader.tiedNames(s.tied.map((c) => c.name)));
 	if (results.status === 'complete') return t.announce.final(s.leader.name);
 	const own = share(s.leader.votes / Math.max(1, results.counted));
-	const what = s.seats
-		? `${s.leader.decided + s.leader.leading} of ${s.seats.total} seats and ${own} of the vote`
-		: own;
+	const what = s.seats ? t.announce.seats(s.leader.decided + s.leader.leading, s.seats.total, own) : own;
 	if (s.progress === null) return t.announce.leadPlain(s.leader.name, what);
 	return t.announce.lead(s.leader.name, what, progress(s.progress, false));
 }

@@ -13,12 +13,14 @@ export const PALETTE: Readonly<Record<string, Pair>> = {
 	ochre: ['#614100', '#e6bf2e'],
 	purple: ['#9a438d', '#9f6da6'],
 };
-/** Past the palette no colour can be told apart safely: greys, and the name does the work. */
+/** Past the palette no further colour can be told apart safely: greys, and then all of them again with a sign. */
 const GREYS: readonly Pair[] = [
 	['#5b6675', '#97a3b4'],
 	['#8792a1', '#6b7787'],
 	['#3e4855', '#bcc6d3'],
 ];
+/** Signs there are: a dot, a bar, a ring. */
+const MARKS = 3;
 const SURFACE: Readonly<Record<Theme, string>> = { light: '#ffffff', dark: '#141a22' };
 const INK: Readonly<Record<Theme, string>> = { light: '#0d1117', dark: '#ffffff' };
 
@@ -33,6 +35,8 @@ export interface Paint {
 	stripe: string;
 	/** The label that is readable on both. */
 	onHatch: string;
+	/** Which sign its squares bear, 0 for none: where there are more candidates than colours, each colour comes again with another. */
+	mark: number;
 }
 
 const channels = (hex: string): [number, number, number] => {
@@ -79,7 +83,7 @@ function visible(hex: string, theme: Theme): string {
 	return colour;
 }
 
-export function paint(pair: Pair, theme: Theme): Paint {
+export function paint(pair: Pair, theme: Theme, mark = 0): Paint {
 	const solid = visible(theme === 'light' ? pair[0] : pair[1], theme);
 	const surface = SURFACE[theme];
 	const ink = INK[theme];
@@ -91,6 +95,7 @@ export function paint(pair: Pair, theme: Theme): Paint {
 		ground: mix(solid, surface, Math.min(0.24, share / 2)),
 		stripe: mix(solid, surface, share),
 		onHatch: ink,
+		mark,
 	};
 }
 
@@ -109,18 +114,22 @@ const byNumber = new Intl.Collator('en', { numeric: true });
 export function paintAll(candidates: readonly CandidateResult[], theme: Theme): Map<string, Paint> {
 	const given = new Map(candidates.map((c) => [c.id, pairOf(c.colour)] as const));
 	const used = new Set([...given.values()].filter((p) => p !== null));
-	const spare: Pair[] = [...Object.values(PALETTE).filter((p) => !used.has(p))];
-	let grey = 0;
+	const palette = Object.values(PALETTE);
+	const all = [...palette, ...GREYS];
+	const spare: (readonly [Pair, number])[] = [...palette.filter((p) => !used.has(p)), ...GREYS].map((p) => [p, 0]);
+	for (let mark = 1; mark <= MARKS; mark++) spare.push(...all.map((p) => [p, mark] as const));
+	let next = 0;
 	const out = new Map<string, Paint>();
 	for (const id of [...given.keys()].sort(byNumber.compare)) {
-		const pair = given.get(id) ?? spare.shift() ?? (GREYS[grey++ % GREYS.length] as Pair);
-		out.set(id, paint(pair, theme));
+		const own = given.get(id);
+		const [pair, mark] = own ? [own, 0] : (spare[next++ % spare.length] as readonly [Pair, number]);
+		out.set(id, paint(pair, theme, mark));
 	}
 	return out;
 }
 
 /** Where no votes are in yet. */
 export const EMPTY: Readonly<Record<Theme, Paint>> = {
-	light: { solid: '#d9dee5', onSolid: '#39424e', ground: '#e9ecf0', stripe: '#d3d9e1', onHatch: '#39424e' },
-	dark: { solid: '#2a323d', onSolid: '#c2cad4', ground: '#232a34', stripe: '#313a46', onHatch: '#c2cad4' },
+	light: { solid: '#d9dee5', onSolid: '#39424e', ground: '#e9ecf0', stripe: '#d3d9e1', onHatch: '#39424e', mark: 0 },
+	dark: { solid: '#2a323d', onSolid: '#c2cad4', ground: '#232a34', stripe: '#313a46', onHatch: '#c2cad4', mark: 0 },
 };

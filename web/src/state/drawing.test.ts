@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Demographics, Timeline } from '../api/types';
 import { mapSpots, step, tiles } from '../map/layout';
-import { US_STATES } from '../map/us-states';
+import { US_STATES } from '../map/shapes';
 import { contrast, EMPTY, labelOn, PALETTE, paint, paintAll } from './colours';
 import { groupRows } from './groups';
 import { region, results } from './samples';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isResults, parseResults } from '../api/client';
-import { retryDelayMs } from '../api/live';
+import { liveQuery, retryDelayMs } from '../api/live';
 import { COMMIT_EVERY_MS, commitDelayMs, Inbox, RESTART_AFTER_MS } from './inbox';
 import { region, results } from './samples';
 
@@ -60,5 +60,13 @@ describe('reconnecting', () => {
 		expect(retryDelayMs(5, 1)).toBeLessThan(1500);
 		expect(retryDelayMs(0, 0)).not.toBe(retryDelayMs(0, 1));
 		expect(retryDelayMs(30, 0.5)).toBe(5000);
+	});
+});
+
+describe('how many snapshots a second are asked for', () => {
+	it('is what the address says, where it makes sense', () => {
+		expect(liveQuery('?hz=20&state=PA')).toEqual({ hz: '20' });
+		expect(liveQuery('')).toEqual({});
+		for (const wrong of ['0', '21', 'fast', '-4', '']) expect(liveQuery(`?hz=${wrong}`)).toEqual({});
 	});
 });

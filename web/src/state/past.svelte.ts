@@ -1,4 +1,4 @@
-// Results at a past minute: fetched once, kept, and only the newest wish is answered.
+// Results at a past minute: fetched once, kept, one request at a time, and only the newest wish is answered.
 
 import { getJson, isResults } from '../api/client';
 import type { Results } from '../api/types';
@@ -16,6 +16,7 @@ export class Past {
 	failed = $state(false);
 	private kept = new Map<string, Results>();
 	private wish: string | null = null;
+	private busy = false;
 	private timer: ReturnType<typeof setTimeout> | undefined;
 
 	constructor(private readonly path: (at: string) => string) {}
@@ -36,7 +37,17 @@ export class Past {
 		else this.timer = setTimeout(() => void this.fetch(at), SETTLE_MS);
 	}
 
+	/** Asks once more for what could not be had. */
+	retry(): void {
+		if (this.wish === null) return;
+		this.failed = false;
+		void this.fetch(this.wish);
+	}
+
 	private async fetch(at: string): Promise<void> {
+		// The one under way looks at the wish again when it ends.
+		if (this.busy) return;
+		this.busy = true;
 		try {
 			const results = await getJson<unknown>(this.path(at));
 			if (!isResults(results)) throw new Error('malformed');
@@ -46,6 +57,9 @@ export class Past {
 			if (this.wish === at) this.take(at, results);
 		} catch {
 			if (this.wish === at) this.failed = true;
+		} finally {
+			this.busy = false;
+			if (this.wish !== null && this.wish !== at && this.wish !== this.at) void this.fetch(this.wish);
 		}
 	}
 

@@ -112,10 +112,7 @@ export function standing(results: Results): Standing {
 	});
 
 	const held = candidates.reduce((sum, c) => sum + c.decided + c.leading, 0);
-	const total = Math.max(
-		held,
-		results.regions.reduce((sum, r) => sum + (r.seats ?? 0), 0),
-	);
+	const total = Math.max(held, results.election.seats ?? results.regions.reduce((sum, r) => sum + (r.seats ?? 0), 0));
 	const toWin = results.election.seats_to_win ?? Math.floor(total / 2) + 1;
 	const bySeats = total > 0 && results.election.seats_to_win !== null;
 	const seats = bySeats ? { total, toWin, open: total - held } : null;
@@ -145,10 +142,15 @@ export function standing(results: Results): Standing {
 	};
 }
 
-/** The regions whose result is nearest to turning: smallest margin in points first. Ties and leads only; at most `limit`. */
-export function closest(regions: readonly RegionStanding[], limit: number): RegionStanding[] {
+/** All candidates, the one who leads by the rule that wins first and the runner-up second; the others by votes. */
+export function byRule(s: Standing): CandidateStanding[] {
+	const front = [s.leader, s.runnerUp].filter((c) => c !== null);
+	return [...front, ...s.candidates.filter((c) => !front.some((f) => f.id === c.id))];
+}
+
+/** The regions whose result is nearest to turning: smallest margin in points first. Only where somebody leads or leaders are tied. */
+export function closest(regions: readonly RegionStanding[]): RegionStanding[] {
 	return regions
 		.filter((r) => (r.state === 'leading' || r.state === 'tied' || r.state === 'decided') && r.marginPoints !== null)
-		.sort((a, b) => (a.marginPoints ?? 0) - (b.marginPoints ?? 0) || a.region.name.localeCompare(b.region.name))
-		.slice(0, limit);
+		.sort((a, b) => (a.marginPoints ?? 0) - (b.marginPoints ?? 0) || a.region.name.localeCompare(b.region.name));
 }

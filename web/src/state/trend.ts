@@ -46,6 +46,57 @@ export function trendPoints(timeline: Timeline | null, live: Results | null): Tr
 	return points;
 }
 
+/** Where the drawing begins, and the room right of it for the lines' ends: the value alone on a phone, with who it is elsewhere. */
+export const CHART_LEFT_PX = 46;
+export const chartRoomPx = (width: number): number => (width < 480 ? 70 : 112);
+
+/** Minutes since 1970, as the slider counts; the last point is the present. */
+const stop = (p: TrendPoint) => Math.round(p.at / 60_000);
+
+export interface Slider {
+	min: number;
+	max: number;
+	value: number;
+}
+
+/** The slider over these points; `at`: the minute that is shown, null for the present. */
+export function slider(points: readonly TrendPoint[], at: string | null): Slider {
+	const min = points[0] ? stop(points[0]) : 0;
+	const last = points.at(-1);
+	const max = Math.max(min + 1, last ? stop(last) : 0);
+	const closes = at === null ? Number.NaN : Math.round(Date.parse(at) / 60_000) + 1;
+	return { min, max, value: Number.isNaN(closes) ? max : Math.min(max, Math.max(min, closes)) };
+}
+
+/** The minute to show when the slider goes to `value`: minutes without news are stepped over in the direction of the move. Null: the present. */
+export function slideTo(points: readonly TrendPoint[], from: number, value: number): string | null {
+	const found = value >= from ? points.find((p) => stop(p) >= value) : points.findLast((p) => stop(p) <= value);
+	return (found ?? (value >= from ? points.at(-1) : points[0]))?.minute ?? null;
+}
+
+/** The point whose totals a past minute shows: the last that closes no later. */
+export function pointAt(points: readonly TrendPoint[], at: string): TrendPoint | undefined {
+	const closes = Date.parse(at) + 60_000;
+	return points.findLast((p) => p.at <= closes) ?? points[0];
+}
+
+/** Something that happened, as it is marked on the drawing. */
+export interface Mark {
+	at: number;
+	kind: 'lead' | 'close' | 'hold' | 'reopen';
+	text: string;
+	/** Whose lead began. */
+	candidate?: string;
+}
+
+/** Marks from left to right, those closer than `gap` to the one before left out; acts of the desk come before changes of the lead. */
+export function thinned(marks: readonly Mark[], x: (at: number) => number, gap: number): Mark[] {
+	const kept: Mark[] = [];
+	for (const mark of [...marks].sort((a, b) => Number(a.kind === 'lead') - Number(b.kind === 'lead') || a.at - b.at))
+		if (kept.every((k) => Math.abs(x(k.at) - x(mark.at)) >= gap)) kept.push(mark);
+	return kept.sort((a, b) => a.at - b.at);
+}
+
 /** Points of the vote by which `a` is ahead of `b`; below 0 where it trails. */
 export function leadAt(p: TrendPoint, a: string, b: string | undefined): number {
 	const other = b === undefined ? 0 : (p.votes.get(b) ?? 0);

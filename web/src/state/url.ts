@@ -1,6 +1,7 @@
 // What the address holds, so that a link shows what its sender saw. Unknown or wrong values fall back in silence.
 
 import { PAGE_SIZES, type SortDir, type SortKey } from './table';
+import type { TrendMode } from './trend';
 
 export type ThemeChoice = 'auto' | 'light' | 'dark';
 export type MapView = 'map' | 'tiles';
@@ -21,6 +22,11 @@ export interface View {
 	at: string | null;
 	/** Of the demographics: an age band. */
 	age: string | null;
+	gender: string | null;
+	/** And a region of theirs. */
+	area: string | null;
+	/** What is drawn over time. */
+	trend: TrendMode;
 }
 
 export const DEFAULT_VIEW: View = {
@@ -34,11 +40,24 @@ export const DEFAULT_VIEW: View = {
 	theme: null,
 	at: null,
 	age: null,
+	gender: null,
+	area: null,
+	trend: 'lead',
 };
 
 const SORTS = new Set(['name', 'seats', 'leader', 'margin', 'progress', 'votes']);
 const isSort = (s: string | null): s is SortKey => s !== null && (SORTS.has(s) || /^share:.{1,64}$/.test(s));
 const oneOf = <T extends string>(s: string | null, ...all: T[]): T | null => all.find((a) => a === s) ?? null;
+
+/** A time as the minute that the API writes; null where it is none. A `+` that was not escaped arrives as a space. */
+export function minuteOf(text: string | null): string | null {
+	const said = (text ?? '').trim().replace(/ (?=\d\d:\d\d$)/, '+');
+	// A browser would make a time of `12` as well.
+	const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d/i.test(said) ? Date.parse(said) : Number.NaN;
+	// Years of four digits: those that the API writes alike.
+	if (Number.isNaN(at) || at < 0 || at > 2.5e14) return null;
+	return `${new Date(Math.floor(at / 60_000) * 60_000).toISOString().slice(0, 16)}:00Z`;
+}
 
 export function readView(search: string): View {
 	const p = new URLSearchParams(search);
@@ -54,8 +73,11 @@ export function readView(search: string): View {
 		page: Number.isInteger(page) && page > 0 ? page : 1,
 		size: (PAGE_SIZES as readonly number[]).includes(size) ? size : DEFAULT_VIEW.size,
 		theme: oneOf(p.get('theme'), 'auto', 'light', 'dark'),
-		at: Number.isNaN(Date.parse(p.get('at') ?? '')) ? null : p.get('at'),
+		at: minuteOf(p.get('at')),
 		age: p.get('age')?.slice(0, 32) || null,
+		gender: p.get('gender')?.slice(0, 32) || null,
+		area: p.get('area')?.slice(0, 64) || null,
+		trend: oneOf(p.get('trend'), 'lead', 'shares', 'seats') ?? DEFAULT_VIEW.trend,
 	};
 }
 
@@ -76,6 +98,9 @@ export function writeView(view: View, search: string): string {
 	put('theme', view.theme, null);
 	put('at', view.at, null);
 	put('age', view.age, null);
+	put('gender', view.gender, null);
+	put('area', view.area, null);
+	put('trend', view.trend, DEFAULT_VIEW.trend);
 	const text = p.toString();
 	return text === '' ? '' : `?${text}`;
 }

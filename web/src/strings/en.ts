@@ -1,9 +1,9 @@
-// Every English word on the page. A second language is a second file of this shape.
+// Every English word on the page. Another language is another file of this shape (`es.ts`).
 
-import { count, share } from './format';
+import { count, counted, list, short } from './format';
 
 const plural = new Intl.PluralRules('en-US');
-const n = (many: number, one: string, other: string) => `${count(many)} ${plural.select(many) === 'one' ? one : other}`;
+const n = (many: number, one: string, other: string) => counted(many, plural, one, other);
 
 export interface Words {
 	one: string;
@@ -14,6 +14,21 @@ export interface Words {
 /** What the parts of the electorate are called: states with electoral votes, or regions with seats. */
 const US: Words = { one: 'state', many: 'states', seats: 'electoral votes', seatsShort: 'EV' };
 const ANY: Words = { one: 'region', many: 'regions', seats: 'seats', seatsShort: 'seats' };
+/** Why a record is no vote, as the server calls it, in words. */
+const reasons: Record<string, string> = {
+	too_large: 'Larger than a record may be',
+	malformed: 'Not readable as a record',
+	missing_id: 'No voter named',
+	invalid_id: 'A voter’s name that cannot be one',
+	unknown_region: 'A region that does not vote here',
+	unknown_candidate: 'A candidate who does not stand, or none',
+	invalid_age: 'An age that cannot be one',
+	under_age: 'Too young to vote',
+	invalid_gender: 'A gender that the election does not name',
+	invalid_time: 'A time that cannot be read',
+	outside_voting_hours: 'Outside voting hours',
+	misrouted: 'In the wrong partition',
+};
 const capital = (s: string) => s.charAt(0).toUpperCase() + s.slice(1);
 
 export const en = {
@@ -36,6 +51,7 @@ export const en = {
 		final: 'Complete',
 		error: 'Error',
 		past: 'Past',
+		snapshot: 'Snapshot',
 	},
 	statusLabel: (s: string) => `Status: ${s}`,
 	updated: (seconds: number | null) => {
@@ -73,7 +89,8 @@ export const en = {
 			return `The server reports a fault (${code}).`;
 		},
 		malformed: 'The server answered with something that is not a result.',
-		again: 'It is tried again by itself.',
+		again: (seconds: number) =>
+			seconds > 1 ? `It is tried again by itself in ${count(seconds)} s.` : 'It is tried again by itself.',
 		retry: 'Try again now',
 	},
 	loading: 'Loading the results…',
@@ -94,23 +111,32 @@ export const en = {
 		counted: 'votes counted',
 		ofExpected: (text: string) => `${text} of expected`,
 		noExpected: 'no total expected',
-		over: (more: number) => `${n(more, 'vote', 'votes')} more than expected`,
+		over: (more: number) => `${n(more, 'vote', 'votes')} more than expected, still counting`,
 		complete: 'count complete',
-		outstanding: (left: number) => `about ${count(left)} to come`,
+		outstanding: (left: number, exact: boolean) =>
+			exact ? `${short(left)} still to come` : `about ${short(left)} still expected (estimate)`,
+		withheld: 'Withheld',
+		notReleased: 'The desk has released no numbers yet.',
+		withheldLine: 'Votes are being counted; the desk has not released them yet.',
+		tieMargin: 'level',
+		late: (votes: number) => `${n(votes, 'vote', 'votes')} after the close`,
 		votesLeader: (name: string, gap: number) => `${name} leads the vote by ${count(gap)}`,
-		tiedNames: (names: string[]) => new Intl.ListFormat('en-US').format(names),
+		tiedNames: list,
 	},
 	seatbar: {
+		heading: (w: Words) => `Race for ${w.seats}`,
 		toWin: (seats: number) => `${count(seats)} to win`,
 		decided: 'decided',
 		leading: 'leading',
 		open: 'no leader yet',
+		openOrWithheld: 'no leader yet, or withheld',
 		part: (decided: number, leading: number) =>
 			leading === 0 ? `${count(decided)} decided` : `${count(decided)} decided, ${count(leading)} leading`,
 		label: (parts: string[], toWin: number) => `Seats: ${parts.join('; ')}. ${count(toWin)} win.`,
 		candidate: (name: string, decided: number, leading: number) => `${name} ${decided} decided and ${leading} leading`,
 		openLabel: (seats: number) => `${seats} without a leader`,
 		shares: 'Shares of the vote',
+		others: (many: number) => n(many, 'other', 'others'),
 	},
 	cards: {
 		heading: 'Candidates',
@@ -139,6 +165,7 @@ export const en = {
 		none: 'no votes yet',
 		progress: (text: string) => `${text} counted`,
 		tieShort: 'tie',
+		alone: (w: Words) => `${capital(w.many)}`,
 	},
 	panel: {
 		closest: (w: Words) => `Closest ${w.many}`,
@@ -152,6 +179,13 @@ export const en = {
 		in: 'in',
 		seats: (seats: number, w: Words) => `${count(seats)} ${w.seats}`,
 		clear: 'Show the closest instead',
+		final: 'Declared final by the desk',
+		late: (votes: number) => `${n(votes, 'vote', 'votes')} came after that and are counted here too.`,
+		estimate: 'estimate',
+		over: 'Over what was expected',
+		withheld: (name: string) => `${name} is on hold: the desk has taken its numbers out until it reopens them.`,
+		unnamed: (code: string, w: Words) =>
+			`There is no ${w.one} “${code}” to show. Some ${w.many} are withheld until the desk releases them.`,
 	},
 	table: {
 		heading: (w: Words) => `All ${w.many}`,
@@ -173,6 +207,8 @@ export const en = {
 		size: 'Rows a page',
 		sort: (column: string) => `Sort by ${column}`,
 		open: (name: string) => `Show ${name}`,
+		final: 'final',
+		finalHint: 'Declared final by the desk',
 	},
 	trend: {
 		heading: 'Over time',
@@ -181,19 +217,18 @@ export const en = {
 		shares: 'Shares',
 		seats: 'Seats',
 		slider: 'Results at a past minute',
-		now: 'Now',
 		none: 'The lines begin after the first minute with votes.',
+		loading: 'Fetching the timeline…',
 		changes: 'Changes of the lead',
-		changesNote: 'newest first, with the lead in votes',
 		noChange: 'The lead has not changed hands yet.',
 		everywhere: 'Overall',
 		chart: (mode: string, points: number, ends: string[]) =>
-			`${mode === 'lead' ? 'Lead in points' : mode === 'seats' ? 'Seats' : 'Shares of the vote'} over time, ${n(points, 'point', 'points')}. Now: ${ends.join(', ')}.`,
+			`${mode === 'lead' ? 'Lead in points' : mode === 'seats' ? 'Seats' : 'Shares of the vote'} over time, ${n(points, 'point', 'points')}. It stands at: ${ends.join(', ')}.`,
 	},
 	groups: {
 		heading: 'Who voted how',
 		note: (least: number) =>
-			`By age and gender, as last released${least > 1 ? `; no group changes by fewer than ${count(least)} votes` : ''}.`,
+			`As of their last release${least > 1 ? `; no group changes by fewer than ${count(least)} votes` : ''}.`,
 		ageLabel: 'Age',
 		genderLabel: 'Gender',
 		all: 'All',
@@ -204,6 +239,9 @@ export const en = {
 		gender: (label: string) =>
 			({ male: 'Men', female: 'Women', other: 'Other', unknown: 'Unknown' })[label.toLowerCase()] ?? label,
 		none: 'Nothing is released for this choice yet.',
+		withheld: 'Groups of all together are not shown while a region is withheld; choose a region.',
+		loading: 'Fetching who voted how…',
+		failed: 'Who voted how cannot be had just now; it is asked for again.',
 	},
 	health: {
 		heading: 'How the count is doing',
@@ -219,8 +257,6 @@ export const en = {
 		duplicate: 'Duplicates',
 		rejected: 'Rejected',
 		viewers: 'Pages watching',
-		reasons: 'Why records were rejected',
-		reason: (code: string) => capital(code.replaceAll('_', ' ')),
 	},
 	method: {
 		heading: 'How these numbers come about',
@@ -232,12 +268,12 @@ export const en = {
 		seatsUs: 'Electoral votes are shown statewide, winner take all; Maine and Nebraska really split theirs.',
 		seats: (w: Words) => `The first in a ${w.one} takes all of its ${w.seats}.`,
 		toWin: (seats: number, total: number) => `${count(seats)} of ${count(total)} win.`,
-		withheld: (many: number, w: Words) =>
-			`${n(many, w.one, w.many)} withheld until the desk releases them: they are in no number here.`,
 		late: (votes: number) => `${n(votes, 'vote', 'votes')} came after the result was declared final.`,
 		verify: 'Check it yourself',
-		verifyHow: 'Whoever has the log can count it again and compare the digest:',
-		command: 'votestream recount --log dir:votestream-data/log --store sqlite:votestream-data/results.db',
+		verifyHow:
+			'Whoever has the log can count it again; the recount names the same digest, or says where it differs. Put your own log and store in place of these:',
+		command: (election: string | null) =>
+			`votestream recount --log dir:votestream-data/log --store sqlite:votestream-data/results.db${election ? ` --election ${election}` : ''}`,
 		digest: 'Ledger digest',
 		covers: 'It covers',
 		records: (records: number, leaves: number) =>
@@ -246,13 +282,123 @@ export const en = {
 		csv: 'Results as CSV',
 		timeline: 'Timeline',
 		docs: 'All of the API',
-		sum: (counted: string) => `${counted} counted.`,
+	},
+	/** A page that stands alone, without a server. */
+	snapshot: {
+		of: (time: string) => `of ${time}`,
+		eyebrow: 'A snapshot',
+		banner: (time: string) => `The results as they stood on ${time || 'an unknown day'}.`,
+		note: 'This page is a file: it asks nobody, and its numbers do not change.',
 	},
 	past: {
-		banner: (time: string) => `This is the past: results as of ${time}.`,
+		eyebrow: 'You are looking at the past',
+		banner: (time: string) => `Results as of ${time}`,
 		loading: (time: string) => `Fetching the results as of ${time}…`,
 		failed: (time: string) => `The results as of ${time} cannot be had. These are the present ones.`,
-		back: 'Back to now',
+		back: 'Back to live',
+		title: (title: string) => `Past: ${title}`,
+	},
+	time: {
+		now: 'Live',
+		live: 'Live. Move the slider to see the whole page as it was at any past minute.',
+		told: (time: string, lead: string, counted: string) =>
+			`${time}${lead ? `: ${lead}` : ''}${counted ? `, ${counted} counted` : ''}`,
+		lead: (name: string, by: string) => `${name} ${by} pts`,
+		earlier: 'A minute earlier',
+		later: 'A minute later',
+		failed: 'The timeline cannot be had just now; it is asked for again.',
+	},
+	events: {
+		kind: 'What happened',
+		leadTab: 'Lead',
+		deskTab: (many: number) => `Desk (${count(many)})`,
+		leadNote: 'newest first; choose one to see the page as it was',
+		desk: 'Acts of the desk',
+		deskNote: 'newest first, by the clock on the wall, with the votes counted then',
+		noAct: 'The desk had done nothing by then.',
+		go: (time: string) => `See the results as of ${time}`,
+		took: (name: string) => `${name} takes the lead`,
+		whole: 'Whole election',
+		action: (action: string) => ({ close: 'Final', hold: 'On hold', reopen: 'Reopened' })[action] ?? action,
+		act: (action: string, region: string | null) =>
+			`${region ?? 'Whole election'}: ${{ close: 'declared final', hold: 'put on hold', reopen: 'reopened' }[action] ?? action}`,
+		at: (counted: string) => `${counted} counted`,
+		notPublic: 'number not public',
+	},
+	withheld: {
+		all: 'The desk is holding back all results until it reopens them.',
+		held: (names: string[], w: Words) =>
+			`On hold by the desk: ${list(names.slice(0, 12))}${names.length > 12 ? ` and ${n(names.length - 12, w.one, w.many)} more` : ''}.`,
+		more: (many: number, also: boolean, known: boolean, w: Words) =>
+			`${n(many, `${also ? 'more ' : ''}${w.one}`, `${also ? 'more ' : ''}${w.many}`)} ${many === 1 ? 'is' : 'are'} withheld${known ? ` until the desk closes ${many === 1 ? 'it' : 'them'}` : ''}.`,
+		note: 'What is withheld is in no number on this page.',
+		legend: 'withheld',
+		tag: 'withheld',
+	},
+	trust: {
+		records: 'Every record accounted for',
+		counted: 'Counted as votes',
+		duplicate: 'Duplicates: another record of the same voter',
+		rejected: 'Rejected: no valid vote',
+		read: 'Records read',
+		reason: (code: string) => reasons[code] ?? capital(code.replaceAll('_', ' ')),
+		expected: 'The number of votes expected is an estimate made beforehand; what is still to come may be more or less.',
+		expectedExact: 'The number of votes expected is exact: it was known beforehand how many come.',
+		minCell: (least: number) =>
+			`Age and gender are published in releases: a group’s number changes only when ${count(least)} or more of its votes are new, so that nobody’s vote can be read from the difference. They may lag behind the count.`,
+	},
+	engine: {
+		mood: { ok: 'in order:', warn: 'attention:', bad: 'trouble:' },
+		summary: {
+			well: 'Counting keeps up',
+			done: 'All is counted',
+			behind: 'Counting is behind',
+			late: 'Results are late',
+			paused: 'Counting is paused',
+			rejects: 'Many records are rejected',
+			elsewhere: 'Counted by another process',
+		},
+		asking: 'Asking…',
+		silent: 'The server does not tell',
+		elsewhere: 'Not known here: counting runs in another process, which keeps its speed to itself.',
+		notHere: 'not known here',
+		untold: 'Not told while a region is withheld: it would tell its votes.',
+		nothingWaits: 'nothing waits',
+		catchUp: (seconds: number) =>
+			seconds < 1
+				? 'done within a second'
+				: seconds < 120
+					? `done in about ${count(Math.ceil(seconds))} s`
+					: `done in about ${count(Math.ceil(seconds / 60))} min`,
+		commit: 'Last commit',
+		noCommit: 'none yet',
+		ago: (seconds: number) =>
+			seconds < 2
+				? 'just now'
+				: seconds < 120
+					? `${count(seconds)} s ago`
+					: seconds < 7200
+						? `${count(Math.floor(seconds / 60))} min ago`
+						: seconds < 172_800
+							? `${count(Math.floor(seconds / 3600))} h ago`
+							: `${count(Math.floor(seconds / 86_400))} days ago`,
+		snapshot: (sequence: number) => `snapshot ${count(sequence)}`,
+		workers: 'Counting threads',
+		ofRecords: (text: string) => `${text} of all records`,
+		once: 'counted once only',
+	},
+	copy: { done: 'Copied', link: 'Copy link', command: 'Copy the command' },
+	chooser: {
+		title: 'Which election?',
+		note: 'This server shows several.',
+		label: 'Election',
+		status: (status: string) =>
+			({ waiting: 'No votes yet', counting: 'Counting', complete: 'Count complete' })[status] ?? status,
+	},
+	guard: {
+		title: 'This part cannot be shown',
+		text: 'Something in it is not as this page expects; the rest goes on.',
+		again: 'Show it again',
 	},
 	footer: {
 		sequence: (sequence: number) => `Snapshot ${count(sequence)}`,
@@ -268,7 +414,7 @@ export const en = {
 		rows: [
 			['/', 'search the table'],
 			['P', 'pause and resume'],
-			['Arrows', 'move on the map'],
+			['Arrows', 'move on the map and on the slider'],
 			['Enter', 'choose on the map'],
 			['Esc', 'close what is chosen'],
 			['?', 'this list'],
@@ -281,8 +427,37 @@ export const en = {
 		tie: (names: string) => `Tied: ${names}.`,
 		final: (name: string) => `The count is complete. ${name} is first.`,
 		waiting: 'No votes yet.',
+		seats: (held: number, total: number, text: string) => `${held} of ${total} seats and ${text} of the vote`,
+		stale: 'The results are not live just now; the last numbers stay.',
+		again: 'The results are live again.',
 	},
-	shareText: share,
+	language: { switch: 'Language' },
+	photo: (name: string) => `Photograph of ${name}`,
+	embed: {
+		whole: 'Full results',
+		newTab: 'opens in a new tab',
+		noRegions: 'This election has no regions: these are its candidates.',
+		others: (many: number) => n(many, 'more candidate', 'more candidates'),
+		inCount: (text: string) => `${text} counted`,
+		asOf: (time: string) => `as of ${time}`,
+		notLive: (time: string) => `Not live: last updated ${time}`,
+		rows: (from: number, to: number, all: number) => `${from}–${to} of ${all}`,
+		part: { map: 'Map', bar: 'Bar', table: 'Table', card: 'Card' },
+		heading: 'Put this on your page',
+		choose: 'Part',
+		theme: 'Theme',
+		width: 'Greatest width, px',
+		code: 'Code for your page',
+		overlay: 'Address for OBS, vMix or CasparCG',
+		copy: 'Copy',
+		copied: 'Copied.',
+		selected: 'Selected: press Ctrl+C or ⌘C to copy.',
+		allow: (flag: string) =>
+			`Only pages that this server allows may show it: start it with ${flag}. The script is optional; it fits the height.`,
+		overlayNote: 'A browser source without a background, in large type; size is the picture’s.',
+		preview: 'Preview',
+		title: (name: string, part: string) => `${name}: live results (${part.toLowerCase()})`,
+	},
 };
 
 export type Strings = typeof en;

@@ -204,6 +204,7 @@ fn candidates(toml: &mut Toml, election: &Election) {
         "id: stands in results; name; party (may be left out); colour: {} or \"#rrggbb\".",
         PALETTE.map(quoted).join(", ")
     ));
+    toml.comment("photo: a picture's file beside this one (PNG, JPEG, WebP or AVIF, at most 64 KiB), kept with the election; may be left out.");
     for candidate in &election.candidates {
         toml.0.push_str("[[candidates]]\n");
         toml.line("id", &quoted(&candidate.id));

@@ -2,6 +2,7 @@
 //! `validate`'s business.
 
 use super::error::{Fault, Path};
+use super::photos;
 use super::raw::{RawCandidate, RawRegion};
 use super::validate::{AGE_MAX, moment};
 use crate::election::{Band, Candidate, Region};
@@ -48,7 +49,16 @@ pub(super) fn text(path: Path, text: &str, max: usize) -> Result<String, Fault> 
     if trimmed.chars().any(char::is_control) {
         return Err(Fault::new(path, format!("{trimmed:?} holds a control character"), "remove it"));
     }
+    if trimmed.chars().any(turns_text) {
+        let problem = format!("{trimmed:?} holds a character that turns what stands around it");
+        return Err(Fault::new(path, problem, "remove it; names from right to left need none"));
+    }
     Ok(trimmed.to_owned())
+}
+
+/// Whether a character embeds, overrides or isolates a direction (Unicode Standard Annex 9): around it, other text is shown in another order.
+pub(super) fn turns_text(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A code as it stands in URLs, JSON keys and CSV headers.
@@ -105,7 +115,9 @@ pub(super) fn candidates(raw: &[RawCandidate]) -> Result<Vec<Candidate>, Fault> 
         let party =
             if raw.party.trim().is_empty() { String::new() } else { text(at("party"), &raw.party, 64)? };
         let colour = raw.colour.as_deref().unwrap_or(PALETTE[i % PALETTE.len()]);
-        candidates.push(Candidate { id, name, party, colour: self::colour(at("colour"), colour)? });
+        let colour = self::colour(at("colour"), colour)?;
+        let photo = raw.photo.as_deref().map(|text| photos::kept(at("photo"), text)).transpose()?;
+        candidates.push(Candidate { id, name, party, colour, photo });
     }
     Ok(candidates)
 }

@@ -11,6 +11,8 @@ mod lists;
 
 mod mapping;
 
+mod photos;
+
 mod preset;
 
 mod scale;
@@ -25,6 +27,7 @@ pub use lists::{
     BANDS_MAX, CANDIDATES_MAX, GENDERS_MAX, PALETTE, REGIONS_MAX, SEATS_MAX, UNKNOWN, VOTES_MAX, folded,
 };
 pub use mapping::{CUSTOM, MAPPINGS, PATH_DEPTH_MAX, VOTESTREAM_TIME};
+pub use photos::ReadPicture;
 pub use preset::{POLL, PRESETS, US_PRESIDENT_2024};
 pub use validate::{AGE_MAX, CELLS_MAX, MIN_CELL_DEFAULT};
 
@@ -34,10 +37,22 @@ use crate::election::{DuplicatePolicy, Election};
 use crate::ledger::Digest;
 
 impl Election {
-    /// Reads a definition in TOML; `file` is named in errors.
+    /// Reads a definition in TOML that names no pictures; `file` is named in errors.
     pub fn from_toml(text: &str, file: &str) -> Result<Self, DefinitionError> {
-        let raw: raw::RawElection = toml::from_str(text).map_err(|e| error::toml_error(&e, file, text))?;
-        validate::validated(&raw).map_err(|fault| fault.in_file(file, Some(text)))
+        Self::from_toml_with(text, file, &|_| Err("no pictures can be read here".to_owned()))
+    }
+
+    /// Reads a definition in TOML; `picture` reads a picture's file, named relative to the definition's, or says why it cannot.
+    pub fn from_toml_with(
+        text: &str,
+        file: &str,
+        picture: &ReadPicture<'_>,
+    ) -> Result<Self, DefinitionError> {
+        let mut raw: raw::RawElection =
+            toml::from_str(text).map_err(|e| error::toml_error(&e, file, text))?;
+        photos::read(&mut raw.candidates, picture)
+            .and_then(|()| validate::validated(&raw))
+            .map_err(|fault| fault.in_file(file, Some(text)))
     }
 
     /// The built-in election of that name (see [`PRESETS`]).

@@ -30,6 +30,7 @@ fn candidate(id: &str, name: &str, party: &str, colour: &str) -> RawCandidate {
         name: name.to_owned(),
         party: party.to_owned(),
         colour: Some(colour.to_owned()),
+        photo: None,
     }
 }
 

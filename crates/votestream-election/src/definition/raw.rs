@@ -74,6 +74,9 @@ pub(super) struct RawCandidate {
     pub party: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub colour: Option<String>,
+    /// In TOML the picture's file, in the store's JSON the picture itself in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photo: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -212,7 +212,13 @@ impl Draft<'_> {
                 None => unique(&slug(&name), |id| !taken.contains(id) || folded(&name) == id),
             };
             taken.insert(folded(&id));
-            candidates.push(RawCandidate { id, name, party: candidate.party.clone(), colour: None });
+            candidates.push(RawCandidate {
+                id,
+                name,
+                party: candidate.party.clone(),
+                colour: None,
+                photo: None,
+            });
         }
         candidates
     }

@@ -163,6 +163,10 @@ fn errors_name_file_line_field_and_what_to_do() {
         "\"Board 2026\" is no identifier; use 1 to 64 lower-case",
     );
     check("name = \"Board election\"", "name = \" \"", Some(2), "name", "the text is empty");
+    for turning in ["\\u202E", "\\u2067"] {
+        let name = format!("name = \"Quotes{turning}setouQ\"");
+        check("name = \"Board election\"", &name, Some(2), "name", "turns what stands around it");
+    }
     check("name = \"Board election\"", "name = 5", Some(2), "name", "expected a string");
     check(
         "date = 2026-05-20",

@@ -6,6 +6,7 @@ use super::mapping::{self, Looks};
 use super::raw::{RawCandidate, RawElection, RawFields, RawHours, RawMapping, RawRegion, RawRule, RawTime};
 use crate::election::{Election, Region, WinRule};
 use crate::ids::Millis;
+use crate::photo::Photo;
 
 /// Cells of all regions together, at most: what a worker keeps a partition.
 pub const CELLS_MAX: usize = 8_000_000;
@@ -281,6 +282,7 @@ fn raw_candidate(candidate: &crate::election::Candidate) -> RawCandidate {
         name: candidate.name.clone(),
         party: candidate.party.clone(),
         colour: Some(candidate.colour.clone()),
+        photo: candidate.photo.as_ref().map(Photo::to_text),
     }
 }
 

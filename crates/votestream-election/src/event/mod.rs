@@ -12,6 +12,7 @@ mod time;
 use crate::election::{Election, TimeFormat};
 use crate::framing::registry;
 use crate::ids::{BandIx, CandidateIx, GenderIx, Millis, RegionIx};
+use crate::ledger::LedgerVote;
 use crate::reject::RejectReason;
 use crate::voter::{VoterKey, VoterKeys, VoterText, push_decimal};
 use fields::Fields;
@@ -50,6 +51,34 @@ pub struct Vote {
     pub age: u16,
     /// The record's own time where it has one, else the log's.
     pub moment: Millis,
+}
+
+impl Vote {
+    /// What of it the ledger holds.
+    #[inline]
+    pub fn ledger_row(&self) -> LedgerVote {
+        LedgerVote {
+            voter: self.voter,
+            region: self.region.0,
+            candidate: self.candidate.0,
+            gender: self.gender.0,
+            age: self.age,
+            moment: self.moment.0,
+        }
+    }
+
+    /// The vote of a row whose age lies in `band`.
+    pub fn of_row(row: &LedgerVote, band: BandIx) -> Self {
+        Self {
+            voter: row.voter,
+            region: RegionIx(row.region),
+            candidate: CandidateIx(row.candidate),
+            gender: GenderIx(row.gender),
+            band,
+            age: row.age,
+            moment: Millis(row.moment),
+        }
+    }
 }
 
 /// Judges records of one election. Holds scratch space, so each worker has its own; a clone is cheap.

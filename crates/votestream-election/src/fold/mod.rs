@@ -3,18 +3,24 @@
 //!
 //! **Invariant:** every offset passed is counted, duplicate, rejected or skipped, once. (`tests/fold.rs`)
 
+mod archived;
+
+mod place;
+
 mod timeline;
+
+pub(crate) use place::agreeing;
 
 use crate::cells::CellLayout;
 use crate::delta::{Counts, Engine, Fence, OpenLeaf, PartitionDelta, PartitionState};
 use crate::election::{DuplicatePolicy, Election};
 use crate::event::{EventParser, Vote};
 use crate::ids::{Millis, Offset, PartitionId, RegionIx};
-use crate::ledger::{LEAF_OFFSETS, LedgerHasher, LedgerVote};
-use crate::partitioner::{PartitionerSet, crc32_partition, murmur2_partition};
+use crate::ledger::{LEAF_OFFSETS, LedgerHasher};
+use crate::partitioner::PartitionerSet;
 use crate::reject::RejectReason;
 use crate::seen::{Insertion, SeenVoters, Unpacked, pack};
-use crate::voter::{VoterKey, decimal};
+use crate::voter::VoterKey;
 use thiserror::Error;
 use timeline::Timeline;
 
@@ -65,6 +71,26 @@ pub enum FoldError {
         offset: Offset,
         /// The least that should have come.
         expected: Offset,
+    },
+    /// An archived vote that must be a reject here, without what the ledger needs of it.
+    #[error(
+        "the archived vote at offset {offset} of partition {partition} does not belong there by what other partitions' votes agree with, and the archive keeps no digest of it: recount from the log"
+    )]
+    NoDigest {
+        /// Which partition.
+        partition: PartitionId,
+        /// Where.
+        offset: Offset,
+    },
+    /// An archived vote that names what the election does not have.
+    #[error(
+        "the archived vote at offset {offset} of partition {partition} names a region, candidate, gender or band that the election does not have"
+    )]
+    ForeignRow {
+        /// Which partition.
+        partition: PartitionId,
+        /// Where.
+        offset: Offset,
     },
     /// The open leaf rebuilt from the log differs from the one counted.
     #[error(
@@ -183,23 +209,27 @@ impl PartitionCount {
     pub fn record(&mut self, parser: &mut EventParser, record: &Record<'_>) -> Result<(), FoldError> {
         self.skip_to(record.offset)?;
         match self.judge(parser, record) {
-            Ok(vote) => {
-                self.group.push(vote);
-                if self.group.len() == GROUP {
-                    self.settle();
-                }
-            }
-            Err(Judged::Reject(reason)) => {
-                // In order: votes before this record move the timeline first.
-                self.settle();
-                self.counts.rejected += 1;
-                self.timeline.reject();
-                self.rejects.push((record.offset, reason));
-            }
+            Ok(vote) => self.voted(vote),
+            Err(Judged::Reject(reason)) => self.rejected(record.offset, reason),
             Err(Judged::Stop(error)) => return Err(error),
         }
         self.next = record.offset.plus(1);
         Ok(())
+    }
+
+    fn voted(&mut self, vote: Vote) {
+        self.group.push(vote);
+        if self.group.len() == GROUP {
+            self.settle();
+        }
+    }
+
+    fn rejected(&mut self, offset: Offset, reason: RejectReason) {
+        // In order: votes before this record move the timeline first.
+        self.settle();
+        self.counts.rejected += 1;
+        self.timeline.reject();
+        self.rejects.push((offset, reason));
     }
 
     /// Ends a batch: all offsets below `end` have been seen. `leader_epoch` is the batch's.
@@ -229,7 +259,7 @@ impl PartitionCount {
         let judged = parser.judge(record.value, record.timestamp, record.oversize);
         let reason = match judged {
             Ok(vote) if self.belongs(parser, vote.voter, record.key) => {
-                self.ledger.vote(record.offset, &ledger_row(&vote));
+                self.ledger.vote(record.offset, &vote.ledger_row());
                 return Ok(vote);
             }
             Ok(_) if self.misrouted == Misrouted::Stop => {
@@ -241,40 +271,19 @@ impl PartitionCount {
             Ok(_) => RejectReason::Misrouted,
             Err(reason) => reason,
         };
-        self.ledger.reject(record.offset, reason, record.value.unwrap_or_default());
+        self.ledger.reject(record.offset, reason, &crate::archived::digest(record.value.unwrap_or_default()));
         Err(Judged::Reject(reason))
     }
 
-    /// Whether the key, if any, names the voter, and a partitioner is left that puts the voter here; narrows the set to those.
+    /// Whether a partitioner is left that puts the voter here; narrows the set to those.
     #[inline]
     fn belongs(&mut self, parser: &EventParser, voter: VoterKey, key: Option<&[u8]>) -> bool {
-        let (digits, first);
-        let text = match voter {
-            VoterKey::Integer(id) => {
-                (digits, first) = decimal(id);
-                &digits[first..]
-            }
-            VoterKey::Text(_) => {
-                self.text.clear();
-                parser.canonical_text(voter, &mut self.text);
-                &self.text
-            }
-        };
-        if key.is_some_and(|key| key != text) {
+        let place = (self.partition, self.partitions);
+        let left = agreeing(parser, (voter, key), place, self.partitioners, &mut self.text);
+        if left.is_empty() {
             return false;
         }
-        if self.partitioners == PartitionerSet::MURMUR2 {
-            // As all our own logs are: nothing to narrow.
-            return murmur2_partition(text, self.partitions) == self.partition;
-        }
-        let agree = PartitionerSet {
-            murmur2: self.partitioners.murmur2 && murmur2_partition(text, self.partitions) == self.partition,
-            crc32: self.partitioners.crc32 && crc32_partition(text, self.partitions) == self.partition,
-        };
-        if agree.is_empty() {
-            return false;
-        }
-        self.partitioners = agree;
+        self.partitioners = left;
         true
     }
 
@@ -431,15 +440,4 @@ impl PartitionCount {
 enum Judged {
     Reject(RejectReason),
     Stop(FoldError),
-}
-
-fn ledger_row(vote: &Vote) -> LedgerVote {
-    LedgerVote {
-        voter: vote.voter,
-        region: vote.region.0,
-        candidate: vote.candidate.0,
-        gender: vote.gender.0,
-        age: vote.age,
-        moment: vote.moment.0,
-    }
 }

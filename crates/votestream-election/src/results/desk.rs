@@ -58,6 +58,13 @@ impl DeskState {
         state
     }
 
+    /// Whether `next` would change anything after `acts`. A second hold or close of the same does not, nor a reopen of what is neither
+    /// closed nor on hold: telling the public of it would tell of something that never happened.
+    pub fn is_changed_by(election: &Election, acts: &[DeskAct], next: &DeskAct) -> bool {
+        let after = [acts, std::slice::from_ref(next)].concat();
+        Self::of(election, &after) != Self::of(election, acts)
+    }
+
     fn on_all(&mut self, act: &DeskAct) {
         match act.action {
             DeskAction::Close => {
@@ -117,5 +124,42 @@ fn on_one(row: &mut Row, act: &DeskAct) {
         DeskAction::Hold => row.held.own = true,
         DeskAction::Reopen if row.held.any() => row.held = By::default(),
         DeskAction::Reopen => (row.closed, row.counted_at_close) = (By::default(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Millis;
+
+    fn act(action: DeskAction, region: Option<&str>) -> DeskAct {
+        DeskAct { number: 0, action, region: region.map(str::to_owned), at: Millis(0), counted: 5 }
+    }
+
+    #[test]
+    fn what_was_done_already_and_what_was_never_done_change_nothing() {
+        use DeskAction::{Close, Hold, Reopen};
+        let election = Election::preset("us-president-2024").expect("a preset");
+        let mut acts = Vec::new();
+        // (act, whether it changes anything after all before it)
+        for (action, region, changes) in [
+            (Reopen, Some("TX"), false),
+            (Reopen, None, false),
+            (Hold, Some("OH"), true),
+            (Hold, Some("oh"), false),
+            (Reopen, None, false),
+            (Close, Some("OH"), true),
+            (Close, Some("OH"), false),
+            (Reopen, Some("OH"), true),
+            (Reopen, Some("OH"), true),
+            (Reopen, Some("OH"), false),
+            (Close, None, true),
+            (Close, None, false),
+            (Reopen, Some("TX"), true),
+        ] {
+            let next = act(action, region);
+            assert_eq!(DeskState::is_changed_by(&election, &acts, &next), changes, "{next:?} after {acts:?}");
+            acts.push(next);
+        }
     }
 }

@@ -66,7 +66,7 @@ impl RegionDetail {
                 let votes = region.votes.get(&candidate.id).unwrap_or(0);
                 let first = region.leader.as_ref() == Some(&candidate.id);
                 let seats = if first { seats(region) } else { SeatCounts::default() };
-                CandidateResult::of(candidate, votes, region.counted, seats)
+                CandidateResult::of(&election.id, candidate, votes, region.counted, seats)
             })
             .collect();
         candidates.sort_by_key(|c| std::cmp::Reverse(c.votes));

@@ -89,6 +89,20 @@ fn adds_up(results: &Results) {
 }
 
 #[test]
+fn what_is_said_of_an_election_does_not_depend_on_what_the_desk_withholds() {
+    let mut election = election();
+    election.regions[1].publish = Publish::AtClose;
+    election.expected_exact = true;
+    let results = Results::of(&election, &snapshot(&[0; 6], 0, 0, 0));
+    assert_eq!(results.regions.iter().map(|region| region.seats).sum::<u32>(), 7);
+    let info = &results.election;
+    assert_eq!((info.seats, info.seats_to_win), (Some(10), Some(6)));
+    assert!(info.expected_exact && info.demographics);
+    let poll = ElectionInfo::of(&Election::preset(POLL).unwrap());
+    assert_eq!((poll.seats, poll.expected_exact, poll.demographics), (None, false, false));
+}
+
+#[test]
 fn json_is_as_the_interface_fixes_it() {
     let results = Results::of(&election(), &snapshot(&[10, 30, 0, 0, 5, 5], 2, 1, 9));
     let json = serde_json::to_string(&results).unwrap();
@@ -333,6 +347,27 @@ fn csv_quotes_what_must_be_quoted() {
 }
 
 #[test]
+fn live_csv_has_a_row_a_candidate_of_the_whole_and_of_each_region() {
+    let mut election = election();
+    election.regions.truncate(2);
+    election.regions[0].name = "Gold, \"Silver\"".to_owned();
+    election.regions[1].expected = None;
+    election.candidates[0].name = "@Trump".to_owned();
+    let results = Results::of(&election, &snapshot(&[10, 30, 0, 0], 0, 0, 0));
+    let expect = concat!(
+        "sequence,as_of,region,region_name,status,candidate,candidate_name,party,votes,share,leader,margin_votes,counted,expected\r\n",
+        "42,2026-11-22T04:00:09.123Z,,,counting,harris,Kamala Harris,DEM,30,0.75,harris,20,40,300\r\n",
+        "42,2026-11-22T04:00:09.123Z,,,counting,trump,'@Trump,REP,10,0.25,harris,20,40,300\r\n",
+        "42,2026-11-22T04:00:09.123Z,A,\"Gold, \"\"Silver\"\"\",leading,trump,'@Trump,REP,10,0.25,harris,20,40,100\r\n",
+        "42,2026-11-22T04:00:09.123Z,A,\"Gold, \"\"Silver\"\"\",leading,harris,Kamala Harris,DEM,30,0.75,harris,20,40,100\r\n",
+        "42,2026-11-22T04:00:09.123Z,B,Region B,waiting,trump,'@Trump,REP,0,0,,0,0,\r\n",
+        "42,2026-11-22T04:00:09.123Z,B,Region B,waiting,harris,Kamala Harris,DEM,0,0,,0,0,\r\n",
+    );
+    let as_of = results.as_of.clone().unwrap();
+    assert_eq!(csv::live(&results), expect.replace("2026-11-22T04:00:09.123Z", &as_of));
+}
+
+#[test]
 fn one_region_has_its_candidates_ranked() {
     let results = Results::of(&election(), &snapshot(&[10, 30, 7, 8, 5, 5], 0, 0, 0));
     let detail = RegionDetail::of(&election(), &results, " a ").unwrap();
@@ -407,7 +442,7 @@ proptest! {
         prop_assert_eq!(results.regions.len() as u64 + results.withheld, 3);
         let seats: u64 = results.candidates.iter().map(|c| c.seats.leading + c.seats.decided).sum();
         prop_assert!(seats <= 10);
-        // Nothing tells of what is withheld: other votes there give the same answer, save for what says that the count is complete.
+        // Nothing tells of what is withheld: other votes there give the same answer, also where they reach an exact total.
         let mut other = snapshot.clone();
         for ix in 0..6 {
             if !state.is_public(RegionIx(ix as u16 / 2)) {
@@ -415,10 +450,18 @@ proptest! {
                 other.progress[0].counted += 7;
             }
         }
-        let mut told = Results::of(&election, &other);
-        if results.withheld > 0 && !exact {
-            told.sequence = results.sequence;
+        for act in &mut other.desk {
+            let hidden = |code: &str| results.regions.iter().all(|region| region.code != code);
+            if act.region.as_deref().map_or(results.withheld > 0, hidden) {
+                act.counted += 7;
+            }
+        }
+        if results.withheld > 0 {
+            let told = Results::of(&election, &other);
+            prop_assert_eq!(csv::live(&told), csv::live(&results));
             prop_assert_eq!(told, results);
         }
+        let log = DeskLog::of(&election, &snapshot.desk, 42, None);
+        prop_assert_eq!(DeskLog::of(&election, &other.desk, 42, None), log);
     }
 }

@@ -1,6 +1,7 @@
 //! The results as they are written in JSON. Names and order are fixed; fields may be added.
 
 use crate::election::{Candidate, Election, WinRule};
+use crate::photo::Photo;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -79,6 +80,15 @@ pub struct ElectionInfo {
     /// Seats that win; null where votes alone decide.
     #[serde(default)]
     pub seats_to_win: Option<u32>,
+    /// Seats of all regions, withheld ones too; null where votes alone decide.
+    #[serde(default)]
+    pub seats: Option<u32>,
+    /// The expected votes are exact, as in a simulation; otherwise an estimate.
+    #[serde(default)]
+    pub expected_exact: bool,
+    /// Votes are told apart by age or gender.
+    #[serde(default)]
+    pub demographics: bool,
     /// Smallest demographic cell that is published.
     #[serde(default)]
     pub min_cell: u64,
@@ -87,6 +97,7 @@ pub struct ElectionInfo {
 impl ElectionInfo {
     /// What the public may know of an election.
     pub fn of(election: &Election) -> Self {
+        let by_seats = matches!(election.rule, WinRule::Seats { .. });
         Self {
             id: election.id.clone(),
             name: election.name.clone(),
@@ -98,6 +109,9 @@ impl ElectionInfo {
                 WinRule::Seats { threshold } => Some(threshold),
                 WinRule::Plurality => None,
             },
+            seats: by_seats.then(|| election.regions.iter().map(|region| region.seats).sum()),
+            expected_exact: election.expected_exact,
+            demographics: election.genders.len() > 1 || election.bands.len() > 1,
             min_cell: election.min_cell,
         }
     }
@@ -113,6 +127,17 @@ pub enum CountStatus {
     Counting,
     /// Declared final, or the exact total is reached, and nothing waits to be counted.
     Complete,
+}
+
+impl CountStatus {
+    /// As in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Counting => "counting",
+            Self::Complete => "complete",
+        }
+    }
 }
 
 /// One candidate's result over all public regions.
@@ -133,11 +158,23 @@ pub struct CandidateResult {
     pub share: f64,
     /// Seats of the regions where this candidate is first.
     pub seats: SeatCounts,
+    /// Address of a picture, below the server's own; absent where there is none. Another picture has another address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photo: Option<String>,
 }
 
 impl CandidateResult {
-    /// A candidate with `votes` of `counted`.
-    pub(super) fn of(candidate: &Candidate, votes: u64, counted: u64, seats: SeatCounts) -> Self {
+    /// A candidate of the election `election` with `votes` of `counted`.
+    pub(super) fn of(
+        election: &str,
+        candidate: &Candidate,
+        votes: u64,
+        counted: u64,
+        seats: SeatCounts,
+    ) -> Self {
+        // Ids are letters, digits, dashes, dots and underscores: an address holds them as they are.
+        let address =
+            |photo: &Photo| format!("/api/photos/{}?v={}&election={election}", candidate.id, photo.digest());
         Self {
             id: candidate.id.clone(),
             name: candidate.name.clone(),
@@ -146,6 +183,7 @@ impl CandidateResult {
             votes,
             share: share(votes, counted),
             seats,
+            photo: candidate.photo.as_ref().map(address),
         }
     }
 }

@@ -34,6 +34,18 @@ impl SeenVoters {
         Self { integers: Table::new(expected, cells, seed), texts: Table::new(0, cells, seed) }
     }
 
+    /// As [`Self::new`], with room for voters with integer ids and for voters with texts.
+    pub fn with_room(policy: DuplicatePolicy, (integers, texts): (u64, u64), seed: u64) -> Self {
+        let cells = policy == DuplicatePolicy::Last;
+        Self { integers: Table::new(integers, cells, seed), texts: Table::new(texts, cells, seed) }
+    }
+
+    /// Bytes that a set with room for so many voters sets aside.
+    pub fn bytes_for(policy: DuplicatePolicy, (integers, texts): (u64, u64)) -> u64 {
+        let cell = if policy == DuplicatePolicy::Last { 4 } else { 0 };
+        table::slots_for(integers) * (8 + cell) + table::slots_for(texts) * (16 + cell)
+    }
+
     /// Brings the voter's slot near the processor; worth it for a group of voters before they are inserted.
     #[inline]
     pub fn touch(&self, voter: VoterKey) -> u64 {

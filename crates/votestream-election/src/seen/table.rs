@@ -102,7 +102,7 @@ const GROUP: usize = 32;
 
 impl<K: Key> Table<K> {
     pub(super) fn new(expected: u64, with_cells: bool, seed: u64) -> Self {
-        let capacity = if expected == 0 { 0 } else { capacity_for(expected) };
+        let capacity = slots_for(expected) as usize;
         Self {
             keys: Slots::new(capacity),
             cells: with_cells.then(|| Slots::new(capacity)),
@@ -197,6 +197,11 @@ impl<K: Key> Table<K> {
     pub(super) fn bytes(&self) -> u64 {
         (self.capacity * (size_of::<K>() + if self.cells.is_some() { 4 } else { 0 })) as u64
     }
+}
+
+/// Slots of a new table.
+pub(super) fn slots_for(expected: u64) -> u64 {
+    if expected == 0 { 0 } else { capacity_for(expected) as u64 }
 }
 
 /// Slots for this many voters at about 3/4 full.

@@ -72,6 +72,7 @@ pub fn presidential() -> Election {
         name: name.to_owned(),
         party: String::new(),
         colour: "blue".to_owned(),
+        photo: None,
     };
     let region = |(code, name): (&str, &str)| Region {
         code: code.to_owned(),

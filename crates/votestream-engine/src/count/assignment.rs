@@ -2,16 +2,8 @@
 
 use std::time::Duration;
 use votestream_election::PartitionId;
+pub use votestream_log::Assigned;
 use votestream_log::{LogError, LogReader};
-
-/// The partitions that are this worker's, as of some moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Assigned {
-    /// Raised with each change.
-    pub generation: u64,
-    /// Ascending.
-    pub partitions: Vec<PartitionId>,
-}
 
 /// Says which partitions to count, as that changes.
 pub trait Assignment: Sync {

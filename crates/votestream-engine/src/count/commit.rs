@@ -2,6 +2,7 @@
 //! (full, busy) counting pauses and the log keeps the votes. It also publishes releases of demographics and compacts seen voters.
 
 use super::latency::{Latency, thread_cpu};
+use super::patience::chain;
 use super::session::Session;
 use super::{Committed, CountSummary, OnCommit, Sealed, Until};
 use crate::{EngineError, Shutdown};
@@ -33,7 +34,8 @@ pub(super) struct Committer<'a> {
     store: &'a mut WriterStore,
     on_commit: &'a OnCommit,
     latency: Latency,
-    began: Instant,
+    /// When the first partitions were taken over.
+    began: Option<Instant>,
     /// Voters and bytes by deciding thread.
     voters: Vec<(usize, (u64, u64))>,
     backlogs: Vec<(u32, u64)>,
@@ -56,7 +58,7 @@ impl<'a> Committer<'a> {
             store,
             on_commit,
             latency: Latency::new(),
-            began: Instant::now(),
+            began: None,
             voters: Vec::new(),
             backlogs: Vec::new(),
             epochs: BTreeMap::new(),
@@ -78,33 +80,20 @@ impl<'a> Committer<'a> {
         let snapshot = self.store.snapshot(&self.session.election.id)?;
         self.notice.next = snapshot.progress.iter().map(|progress| progress.next_offset).collect();
         self.tell(snapshot.sequence, None);
-        self.began = Instant::now();
         Ok(())
     }
 
-    /// Takes partitions over, waiting for the store where others count beside this worker; `None` when told to stop meanwhile.
+    /// Takes partitions over.
     pub(super) fn take_over(
         &mut self,
         partitions: &[PartitionId],
-    ) -> Result<Option<Vec<PartitionState>>, EngineError> {
-        let mut pause = Pause::default();
-        loop {
-            match self.store.take_over(&self.session.election.id, partitions, Engine::Native) {
-                Ok(states) => {
-                    for partition in partitions {
-                        self.epochs.remove(partition);
-                    }
-                    return Ok(Some(states));
-                }
-                Err(error) if error.is_transient() && self.session.assignment.shared() => {
-                    if self.session.shutdown.is_raised() {
-                        return Ok(None);
-                    }
-                    self.pause(&mut pause, error)?;
-                }
-                Err(error) => return Err(error.into()),
-            }
+    ) -> Result<Vec<PartitionState>, EngineError> {
+        self.began.get_or_insert_with(Instant::now);
+        let states = self.store.take_over(&self.session.election.id, partitions, Engine::Native)?;
+        for partition in partitions {
+            self.epochs.remove(partition);
         }
+        Ok(states)
     }
 
     /// Commits until all deciding threads are done; answers which partitions somebody else has moved. Raises `interrupt` where
@@ -129,21 +118,28 @@ impl<'a> Committer<'a> {
             while !waiting.is_empty() {
                 let together = take_together(&mut waiting);
                 self.commit(together, interrupt, summary)?;
-                summary.elapsed = self.began.elapsed();
+                summary.elapsed = self.began.map(|began| began.elapsed()).unwrap_or_default();
             }
             later(self.release(false))?;
         }
         Ok(std::mem::take(&mut self.lost))
     }
 
-    /// Who counts, from now on: epochs as raised since, and whether this worker publishes.
+    /// Tells whether this worker publishes for all from now on, where that changes.
+    pub(super) fn lead(&mut self, held: &[PartitionCount]) {
+        let leads = held.iter().any(|count| count.partition() == PartitionId(0));
+        if std::mem::replace(&mut self.notice.leads, leads) != leads {
+            self.tell(self.notice.sequence, self.notice.health.paused.clone());
+        }
+    }
+
+    /// Who counts, from now on: epochs as raised since.
     pub(super) fn stretch_of(&mut self, counts: &mut [PartitionCount]) {
         for count in counts.iter_mut() {
             if let Some(epoch) = self.epochs.remove(&count.partition()) {
                 count.set_epoch(epoch);
             }
         }
-        self.notice.leads = counts.iter().any(|count| count.partition() == PartitionId(0));
         self.backlogs.retain(|(partition, _)| counts.iter().any(|count| count.partition().0 == *partition));
     }
 
@@ -317,6 +313,19 @@ impl<'a> Committer<'a> {
         self.lost.extend(partitions);
     }
 
+    /// Waits a little before partitions are taken over again.
+    pub(super) fn wait(&mut self, pause: &mut Pause, error: EngineError) -> Result<(), EngineError> {
+        match error {
+            EngineError::Store(error) => self.pause(pause, error),
+            // Brokers have been asked for long by then; where others reach them, the group gives them our partitions.
+            error => {
+                tracing::warn!(error = %chain(&error), "taking partitions over again: the vote log did not answer");
+                self.session.shutdown.wait(RETRY_EVERY);
+                Ok(())
+            }
+        }
+    }
+
     /// Waits a little because of a transient error. Gives up where counting is to stop; where others count too, and this goes on for
     /// long, gives the partitions back for them.
     fn pause(&mut self, pause: &mut Pause, error: StoreError) -> Result<(), EngineError> {
@@ -398,7 +407,7 @@ impl<'a> Committer<'a> {
 
 /// Since when a store has not answered.
 #[derive(Default)]
-struct Pause {
+pub(super) struct Pause {
     since: Option<Instant>,
 }
 
@@ -423,15 +432,4 @@ fn later(done: Result<(), EngineError>) -> Result<(), EngineError> {
         }
         done => done,
     }
-}
-
-/// An error and its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    text
 }

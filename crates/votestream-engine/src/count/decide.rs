@@ -141,7 +141,7 @@ pub(super) fn reached(until: &Until, part: &PartitionCount) -> bool {
 }
 
 /// Folds one batch of the log.
-pub(crate) fn fold_batch(
+fn fold_batch(
     part: &mut PartitionCount,
     parser: &mut EventParser,
     batch: &votestream_log::Batch<'_>,

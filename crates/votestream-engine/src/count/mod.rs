@@ -6,11 +6,13 @@ mod commit;
 mod decide;
 mod latency;
 mod load;
+mod patience;
 mod session;
 
 pub use assignment::{Assigned, Assignment, Everything};
 
 use crate::{EngineError, Shutdown};
+use patience::may_pass;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +58,7 @@ pub struct CountOptions {
     pub voters_expected: u64,
 }
 
-/// What a caller is told after each commit, in commit order.
+/// What a caller is told after each commit, in commit order, and where who publishes changes.
 #[derive(Clone, Debug, Default)]
 pub struct Committed {
     /// The store's sequence.
@@ -79,7 +81,7 @@ pub type OnCommit = Arc<dyn Fn(&Committed) + Send + Sync>;
 pub struct CountSummary {
     /// Records committed by this run.
     pub records: u64,
-    /// Time from the start of reading to the last commit.
+    /// Time from taking the first partitions over to the last commit.
     pub elapsed: Duration,
     /// Time spent taking the partitions over and reading voters back.
     pub loaded_in: Duration,
@@ -93,9 +95,10 @@ pub struct CountSummary {
     pub latency: LatencySummary,
 }
 
-pub(crate) use decide::fold_batch;
+pub(crate) use decide::as_folded;
 pub use latency::LatencySummary;
 pub(crate) use load::{check_history, only};
+pub use patience::{chain, patiently};
 
 /// Counts until the end (with `until_end`) or until told to stop. Where the assignment is shared, until the end means that all of the
 /// log's partitions are counted up to it, by whomever.
@@ -107,8 +110,13 @@ pub fn run(
     (assignment, shutdown): (&dyn Assignment, &Shutdown),
     on_commit: &OnCommit,
 ) -> Result<CountSummary, EngineError> {
-    let ends = log.refresh_ends()?;
-    prepare(election, log, store, options)?;
+    let patience = if assignment.shared() { Duration::MAX } else { Duration::ZERO };
+    let prepared = patiently(shutdown, patience, may_pass, || {
+        let ends = log.refresh_ends()?;
+        prepare(election, log, store, options)?;
+        Ok(ends)
+    })?;
+    let Some(ends) = prepared else { return Ok(CountSummary::default()) };
     if options.until_end {
         report_held_back(&ends, &log.high_watermarks()?);
     }
@@ -118,16 +126,32 @@ pub fn run(
     let mut summary = CountSummary::default();
     let mut held: Vec<PartitionCount> = Vec::new();
     // Whoever watches learns at once how far counting had come.
-    committer.begin()?;
+    if patiently(shutdown, patience, may_pass, || committer.begin())?.is_none() {
+        return Ok(summary);
+    }
+    let mut pause = commit::Pause::default();
     loop {
         let assigned = assignment.now();
         held.retain(|count| assigned.partitions.contains(&count.partition()));
         let missing = |p: &PartitionId| !held.iter().any(|count| count.partition() == *p);
         let new: Vec<PartitionId> = assigned.partitions.iter().copied().filter(missing).collect();
         if !new.is_empty() {
-            held.extend(take_over(&session, &mut committer, &new, &mut summary)?);
+            match take_over(&session, &mut committer, &new, &mut summary) {
+                Ok(counts) => held.extend(counts),
+                // Waited for here, and looked at anew: meanwhile the partitions may become another worker's.
+                Err(error) if may_pass(&error).is_some() && assignment.shared() => {
+                    if shutdown.is_raised() {
+                        break;
+                    }
+                    committer.wait(&mut pause, error)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            pause = commit::Pause::default();
             held.sort_by_key(PartitionCount::partition);
         }
+        committer.lead(&held);
         let mut lost = BTreeSet::new();
         // At the end asked for there is nothing to read, though others may still be counting theirs.
         if held.iter().any(|count| !decide::reached(&until, count)) {
@@ -155,7 +179,7 @@ pub fn run(
 }
 
 /// Says where records are written that no reader may see yet, so that the end of the log is not where one would look for it.
-fn report_held_back(ends: &[Offset], written: &[Offset]) {
+pub(crate) fn report_held_back(ends: &[Offset], written: &[Offset]) {
     for (partition, (end, written)) in ends.iter().zip(written).enumerate().filter(|(_, (end, w))| w > end) {
         tracing::warn!(
             "an open transaction holds partition {partition} back at offset {end}: {} offsets above it are written and not counted; count again when its producer has committed, or after its timeout",
@@ -172,7 +196,7 @@ fn take_over(
     summary: &mut CountSummary,
 ) -> Result<Vec<PartitionCount>, EngineError> {
     let began = std::time::Instant::now();
-    let Some(states) = committer.take_over(partitions)? else { return Ok(Vec::new()) };
+    let states = committer.take_over(partitions)?;
     // Its partitioners are those left by all who have counted so far.
     let pin = committer.store().pin(&session.election.id)?;
     let counts = load::load(session, committer.store(), &pin, states)?;

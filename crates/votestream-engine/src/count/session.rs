@@ -52,13 +52,24 @@ impl Session<'_> {
                 .into_iter()
                 .map(|share| {
                     let (sender, interrupt, deaf) = (sender.clone(), interrupt.clone(), deaf.clone());
-                    let decider = Decider::new(*self, share, interrupt);
-                    scope.spawn(move || decider.run(&sender, &deaf))
+                    let decider = Decider::new(*self, share, interrupt.clone());
+                    scope.spawn(move || {
+                        let done = decider.run(&sender, &deaf);
+                        if done.is_err() {
+                            // The others would go on without these partitions, and nobody would learn why.
+                            interrupt.raise();
+                        }
+                        done
+                    })
                 })
                 .collect();
             drop(sender);
             let look_out = scope.spawn(|| self.look_out(generation, &interrupt, &over));
             let committed = committer.run(&sealed, &interrupt, summary);
+            if committed.is_err() {
+                // Deciders that wait for records must return, too.
+                interrupt.raise();
+            }
             // Deciders that wait for room must see that nobody will take more.
             deaf.raise();
             drop(sealed);

@@ -99,7 +99,8 @@ pub fn source_of_file(
     }
 }
 
-/// Reads `input` to its end, or until told to stop, and appends every record. `progress` is told the input's bytes and records so far.
+/// Reads `input` to its end, or until told to stop, and appends every record. An input that can wait for long should end by itself
+/// where `shutdown` is raised. `progress` is told the input's bytes and records so far.
 pub fn ingest_reader(
     (name, input): (&str, Box<dyn Read + Send + '_>),
     election: &Election,
@@ -130,6 +131,8 @@ pub fn ingest_reader(
         let chunk = match input.fill_buf() {
             Ok(chunk) => chunk,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            // A compressed input that is cut short by the request to stop.
+            Err(_) if shutdown.is_raised() => break,
             Err(error) => {
                 sink.batcher.finish()?;
                 return Err(failed(error));
@@ -137,7 +140,8 @@ pub fn ingest_reader(
         };
         let bytes = chunk.len();
         if bytes == 0 {
-            sink.summary.finished = true;
+            // An input may end because it was asked to: what follows its last whole record is then no record.
+            sink.summary.finished = !shutdown.is_raised();
             break;
         }
         sink.now = (options.clock)();

@@ -13,9 +13,14 @@ mod pace;
 
 mod simulate;
 
+#[cfg(feature = "archive")]
+mod restore;
+
 pub use batcher::{Batcher, Router};
 pub use bridge::{BridgeOptions, bridge};
 pub use format::{Format, ZstdReader};
 pub use ingest::{IngestOptions, IngestSummary, RejectList, ingest_reader, source_of_file};
 pub use pace::Pace;
+#[cfg(feature = "archive")]
+pub use restore::{check_restorable, restore_log, source_of_archive};
 pub use simulate::{SimulateSummary, simulate_into_log, simulate_ndjson};

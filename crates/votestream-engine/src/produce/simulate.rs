@@ -94,7 +94,8 @@ pub fn simulate_into_log(
     pace: Pace,
     (shutdown, progress): (&Shutdown, &dyn Fn(u64)),
 ) -> Result<SimulateSummary, EngineError> {
-    let mut player = Player::new(simulation, batcher.restart_at(), pace, shutdown);
+    let restart = batcher.restart_at();
+    let mut player = Player::new(simulation, restart, pace, shutdown);
     let partitions = batcher.partitions();
     let mut finished = false;
     let mut flushed = Instant::now();
@@ -128,7 +129,7 @@ pub fn simulate_into_log(
     Ok(SimulateSummary {
         records: simulation.records(),
         appended: batcher.appended(),
-        passed: batcher.passed(),
+        passed: restart + batcher.passed(),
         finished,
     })
 }

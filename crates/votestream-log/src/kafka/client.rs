@@ -4,7 +4,7 @@
 
 use super::NodeId;
 use super::backoff::Backoff;
-use super::config::Config;
+use super::config::{CONNECT_TIMEOUT, Config};
 use super::connection::Connection;
 use super::error::{self, Sort};
 use crate::error::LogError;
@@ -99,13 +99,18 @@ impl Client {
     /// [`LogError::TopicRecreated`] and [`LogError::Repartitioned`] say that it is not the topic that it was; others are transient
     /// unless the brokers refuse us. A topic that is gone is transient: it may be made anew, which then shows.
     pub(crate) fn refresh(&mut self) -> Result<(), LogError> {
+        let mut places = self.all_places();
         let known = self.connection.take().and_then(|mut connection| {
-            let found = ask(&mut connection, &self.topic, &self.bootstrap).ok()?;
-            Some((connection, found))
+            let found = ask(&mut connection, &self.topic, &self.bootstrap).ok();
+            if found.is_none() {
+                // It may only be silent: the others are asked first.
+                places.sort_by_key(|place| place == connection.place());
+            }
+            Some((connection, found?))
         });
         let answered = match known {
             Some(answered) => Ok(answered),
-            None => bootstrap(&self.config, &self.all_places(), |c| ask(c, &self.topic, &self.bootstrap)),
+            None => bootstrap(&self.config, &places, |c| ask(c, &self.topic, &self.bootstrap)),
         };
         let (connection, found) = answered.map_err(|error| match error {
             LogError::NoSuchTopic { brokers, .. } => {
@@ -231,7 +236,7 @@ impl Client {
         } else {
             request.key = key;
         }
-        let answer = connection.call(&request)?;
+        let answer = connection.call_within(&request, CONNECT_TIMEOUT)?;
         let (code, node, host, port) = match answer.coordinators.into_iter().next() {
             Some(found) => (found.error_code, found.node_id, found.host, found.port),
             None => (answer.error_code, answer.node_id, answer.host, answer.port),
@@ -324,7 +329,7 @@ fn ask(connection: &mut Connection, topic: &str, places: &[String]) -> Result<Fo
     let asked = MetadataRequestTopic::default().with_name(Some(topic_name(topic)));
     let request =
         MetadataRequest::default().with_topics(Some(vec![asked])).with_allow_auto_topic_creation(false);
-    let answer = connection.call(&request)?;
+    let answer = connection.call_within(&request, CONNECT_TIMEOUT)?;
     let told = answer.topics.iter().find(|told| told.name.as_ref().is_some_and(|name| &***name == topic));
     let Some(told) = told else {
         return Err(garbled(connection, "metadata without the topic that was asked for"));

@@ -180,7 +180,10 @@ impl Connection {
     /// # Errors
     /// [`LogError::Unreachable`] when it does not come in time, [`LogError::Garbled`] when it is none.
     pub(crate) fn receive<R: Request>(&mut self) -> Result<R::Response, LogError> {
-        let timeout = self.timeout;
+        self.receive_by::<R>(self.timeout)
+    }
+
+    fn receive_by<R: Request>(&mut self, timeout: Duration) -> Result<R::Response, LogError> {
         self.receive_within::<R>(timeout)?.ok_or_else(|| LogError::Unreachable {
             place: self.place.to_string(),
             what: format!("no answer to {} within {} s", R::NAME, timeout.as_secs_f32()),
@@ -222,6 +225,19 @@ impl Connection {
     pub(crate) fn call<R: Request>(&mut self, request: &R) -> Result<R::Response, LogError> {
         self.send(request)?;
         self.receive::<R>()
+    }
+
+    /// As [`Connection::call`] for at most `time`, where another broker may answer sooner than this one is given up.
+    ///
+    /// # Errors
+    /// As [`Connection::call`].
+    pub(crate) fn call_within<R: Request>(
+        &mut self,
+        request: &R,
+        time: Duration,
+    ) -> Result<R::Response, LogError> {
+        self.send(request)?;
+        self.receive_by::<R>(time.min(self.timeout))
     }
 
     fn encode<R: Request>(&mut self, request: &R, version: i16, id: CorrelationId) -> Result<(), String> {

@@ -2,6 +2,15 @@
 
 use crate::error::LogError;
 use kafka_protocol::error::ResponseError;
+use std::time::Duration;
+
+/// The longest that a broker's wish not to be asked is followed; one that has quotas asks for some seconds.
+const REST_MAX: Duration = Duration::from_mins(1);
+
+/// For how long a broker whose answer says `throttle_time_ms` is to be left alone: a quota of its is used up.
+pub(crate) fn rest(throttle_time_ms: i32) -> Duration {
+    Duration::from_millis(u64::try_from(throttle_time_ms).unwrap_or(0)).min(REST_MAX)
+}
 
 /// What to do about an error code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

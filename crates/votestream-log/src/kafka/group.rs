@@ -10,6 +10,7 @@
 
 use super::client::Client;
 use super::librdkafka::{self, sentence};
+use crate::assigned::Assigned;
 use crate::error::LogError;
 use crate::kafka_url::KafkaUrl;
 use rdkafka::client::ClientContext;
@@ -27,8 +28,9 @@ use votestream_election::{Offset, PartitionId};
 
 /// How often a member says that it lives; never more than a third of the session timeout.
 const HEARTBEAT: Duration = Duration::from_secs(3);
-/// How long librdkafka may go unpolled. The thread here does nothing but poll, so that only a stopped process comes near it.
-const MAX_POLL_INTERVAL: Duration = Duration::from_mins(10);
+/// How long librdkafka may go unpolled, and so for how long a rebalance waits for a member, and a member for a rebalance: whose answer
+/// went astray waits no longer than this. The thread here does nothing but poll, so that only a stopped process comes near it.
+const MAX_POLL_INTERVAL_MIN: Duration = Duration::from_secs(10);
 /// How long one poll waits: the latency of leaving.
 const POLL: Duration = Duration::from_millis(100);
 /// How long leaving waits for the coordinator; then the thread is left to end by itself, and the session timeout does the rest.
@@ -37,15 +39,6 @@ const LEAVE_WAIT: Duration = Duration::from_secs(5);
 const MISSING: Duration = Duration::from_secs(10);
 /// How long [`Group::members`] waits.
 const MEMBERS_WAIT: Duration = Duration::from_secs(3);
-
-/// What is assigned to this member.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Assignment {
-    /// Counts the changes, from 0: nothing assigned yet.
-    pub generation: u64,
-    /// The partitions, ascending.
-    pub partitions: Vec<PartitionId>,
-}
 
 /// A member of a consumer group, subscribed to one topic. Dropping it leaves the group.
 pub struct Group {
@@ -114,7 +107,7 @@ impl Group {
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", session.as_millis().to_string())
             .set("heartbeat.interval.ms", heartbeat.as_millis().to_string())
-            .set("max.poll.interval.ms", MAX_POLL_INTERVAL.max(session).as_millis().to_string())
+            .set("max.poll.interval.ms", MAX_POLL_INTERVAL_MIN.max(2 * session).as_millis().to_string())
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "error")
@@ -150,7 +143,7 @@ impl Group {
     }
 
     /// What is assigned now. Lost and revoked partitions are gone from it at once.
-    pub fn assignment(&self) -> Assignment {
+    pub fn assignment(&self) -> Assigned {
         let mut state = self.shared.lock();
         state.notice_stall(Instant::now(), self.shared.session);
         state.assignment()
@@ -160,7 +153,7 @@ impl Group {
     ///
     /// # Errors
     /// What waiting does not mend: refused by the brokers, no such topic, members that assign partitions in another manner.
-    pub fn wait_change(&self, since: u64, timeout: Duration) -> Result<Assignment, LogError> {
+    pub fn wait_change(&self, since: u64, timeout: Duration) -> Result<Assigned, LogError> {
         let deadline = Instant::now() + timeout;
         let mut state = self.shared.lock();
         loop {
@@ -295,8 +288,8 @@ impl Shared {
 }
 
 impl State {
-    fn assignment(&self) -> Assignment {
-        Assignment { generation: self.generation, partitions: self.partitions.iter().copied().collect() }
+    fn assignment(&self) -> Assigned {
+        Assigned { generation: self.generation, partitions: self.partitions.iter().copied().collect() }
     }
 
     fn replace(&mut self, partitions: BTreeSet<PartitionId>) -> bool {
@@ -451,7 +444,7 @@ mod tests {
         assert!(state.notice_stall(start + SESSION * 2, SESSION), "asked before its thread has run again");
         assert_eq!(
             state.assignment(),
-            Assignment { generation: before.generation + 1, partitions: Vec::new() }
+            Assigned { generation: before.generation + 1, partitions: Vec::new() }
         );
         // librdkafka finds out as well, and gets other partitions later.
         state.heard(start + SESSION * 2, SESSION);

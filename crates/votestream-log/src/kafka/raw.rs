@@ -1,4 +1,5 @@
-//! The reference that `votestream bench kafka` measures beside us: librdkafka's fastest consumer, which does nothing with its messages.
+//! What `votestream bench kafka` measures us beside: librdkafka's fastest consumer, which does nothing with its messages; and topics as
+//! librdkafka's producer writes them.
 
 use super::batch_queue::BatchQueue;
 use super::librdkafka;
@@ -7,14 +8,82 @@ use crate::kafka_url::KafkaUrl;
 use crate::reader::LogReader;
 use crate::url::LogUrl;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset as At, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 use std::time::{Duration, Instant};
+use votestream_election::Millis;
 
 /// How long one call waits for messages.
 const WAIT: Duration = Duration::from_millis(100);
 /// How long nothing may come before this is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A producer as most are: librdkafka's with its defaults (a batch is sent after 5 ms), lz4, keyed, and Java's partitioner.
+pub struct OrdinaryProducer {
+    producer: BaseProducer,
+    url: KafkaUrl,
+    since_poll: u32,
+}
+
+impl OrdinaryProducer {
+    /// Messages between two looks at what was delivered.
+    const POLL_EVERY: u32 = 1_000;
+
+    /// A producer to a topic.
+    ///
+    /// # Errors
+    /// Options that librdkafka does not take.
+    pub fn new(url: &KafkaUrl) -> Result<Self, LogError> {
+        let mut config = librdkafka::client_config(url)?;
+        config
+            .set("compression.type", "lz4")
+            .set("partitioner", "murmur2_random")
+            // What was sent again is neither doubled nor out of order; batches are as without it.
+            .set("enable.idempotence", "true");
+        let producer = config.create().map_err(|error| librdkafka::failed(url, "produce", &error))?;
+        Ok(Self { producer, url: url.clone(), since_poll: 0 })
+    }
+
+    /// Sends a record; waits while librdkafka has too many.
+    ///
+    /// # Errors
+    /// What librdkafka refuses.
+    pub fn send(&mut self, time: Millis, key: Option<&[u8]>, value: &[u8]) -> Result<(), LogError> {
+        let mut record = BaseRecord::<[u8], [u8]>::to(&self.url.topic).payload(value).timestamp(time.0);
+        record.key = key;
+        loop {
+            self.since_poll += 1;
+            if self.since_poll >= Self::POLL_EVERY {
+                self.since_poll = 0;
+                self.producer.poll(Duration::ZERO);
+            }
+            match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                    record = back;
+                    self.producer.poll(Duration::from_millis(1));
+                }
+                Err((error, _)) => return Err(librdkafka::failed(&self.url, "produce", &error)),
+            }
+        }
+    }
+
+    /// Waits until all that was sent is delivered, or has failed: whoever must know counts what is there.
+    ///
+    /// # Errors
+    /// Half a minute was not enough.
+    pub fn finish(self) -> Result<(), LogError> {
+        self.producer.flush(PATIENCE).map_err(|error| librdkafka::failed(&self.url, "produce", &error))
+    }
+}
+
+impl std::fmt::Debug for OrdinaryProducer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OrdinaryProducer").field("topic", &self.url.topic).finish_non_exhaustive()
+    }
+}
 
 /// Consumes all of a topic and looks at nothing. Answers how many records came, and how long it took from the first one's asking.
 ///

@@ -293,10 +293,24 @@ impl AppendHandle {
         batch: SealedBatch,
         ack: Ack,
     ) -> Result<(), TryAppendError> {
+        self.append_acked_within(partition, batch, ack, Duration::ZERO)
+    }
+
+    /// As [`AppendHandle::append_acked`], but waits for at most `time` while the queue is full, as it is when a topic's brokers are away.
+    ///
+    /// # Errors
+    /// As [`AppendHandle::try_append_acked`].
+    pub fn append_acked_within(
+        &self,
+        partition: PartitionId,
+        batch: SealedBatch,
+        ack: Ack,
+        time: Duration,
+    ) -> Result<(), TryAppendError> {
         match &self.way {
-            Way::Dir(shared) => shared.try_push(partition, batch, ack),
+            Way::Dir(shared) => shared.push_within(partition, batch, ack, time),
             #[cfg(feature = "kafka")]
-            Way::Kafka(topic) => topic.try_append(partition, batch, ack),
+            Way::Kafka(topic) => topic.append_within(partition, batch, ack, time),
         }
     }
 

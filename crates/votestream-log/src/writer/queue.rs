@@ -13,7 +13,7 @@ use crate::watch::LogWatch;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use votestream_election::{Offset, PartitionId};
 
 /// Most bytes (uncompressed) that wait to be written. A single batch may pass it when nothing else waits.
@@ -129,19 +129,28 @@ impl Shared {
         Ok(())
     }
 
-    /// Queues a batch, or gives it back when there is no room.
-    pub(super) fn try_push(
+    /// Queues a batch, or gives it back when there is no room within `time`.
+    pub(super) fn push_within(
         &self,
         partition: PartitionId,
         batch: SealedBatch,
         ack: Ack,
+        time: Duration,
     ) -> Result<(), TryAppendError> {
         let item = Item { partition, batch, ack: None };
         self.admit(&item).map_err(TryAppendError::Refused)?;
-        let state = self.lock();
-        state.check().map_err(TryAppendError::Refused)?;
-        if !state.has_room_for(item.batch.bytes()) {
-            return Err(TryAppendError::Full(item.batch, ack));
+        let until = Instant::now() + time;
+        let mut state = self.lock();
+        loop {
+            state.check().map_err(TryAppendError::Refused)?;
+            if state.has_room_for(item.batch.bytes()) {
+                break;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(TryAppendError::Full(item.batch, ack));
+            }
+            state = self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         self.enqueue(state, Item { ack: Some(ack), ..item });
         Ok(())

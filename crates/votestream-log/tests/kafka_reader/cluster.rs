@@ -1,5 +1,7 @@
 //! Brokers of a test's own, on free ports, that can be killed, stopped and started again. They end with the test.
 
+#![allow(dead_code, reason = "each test target uses a part of it")]
+
 use crate::support::{PATIENCE, until};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer};
@@ -81,10 +83,27 @@ impl Cluster {
         }
     }
 
+    /// Asks a broker to end, and waits: it hands its partitions over before.
+    pub fn stop(&mut self, id: usize) {
+        self.signal(id, "-TERM");
+        if let Some(mut running) = self.nodes[id - 1].running.take() {
+            running.wait().unwrap();
+        }
+    }
+
     /// Stops a broker where it stands: it keeps its connections and says nothing any more.
     pub fn freeze(&self, id: usize) {
+        self.signal(id, "-STOP");
+    }
+
+    /// It goes on where it stood.
+    pub fn thaw(&self, id: usize) {
+        self.signal(id, "-CONT");
+    }
+
+    fn signal(&self, id: usize, signal: &str) {
         let pid = self.nodes[id - 1].running.as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     fn launch(&mut self, id: usize) {

@@ -1,5 +1,7 @@
 //! A broker of one's own, from the jars that the variable names; it may name another port than its own to its clients.
 
+#![allow(dead_code, reason = "each test target uses a part of it")]
+
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};

@@ -4,8 +4,8 @@ use crate::broker::Broker;
 use crate::proxy::Proxy;
 use crate::support::{PATIENCE, Source, check, check_acks, open, read, read_as, topic};
 use std::time::{Duration, Instant};
-use votestream_election::SourceId;
-use votestream_log::{KafkaUrl, LogError};
+use votestream_election::{Millis, PartitionId, SourceId};
+use votestream_log::{BatchBuilder, Codec, KafkaUrl, LogError, TryAppendError};
 
 /// A broker behind a proxy, and a topic on it.
 fn behind_proxy(what: &str, partitions: u32) -> (Broker, Proxy, KafkaUrl) {
@@ -103,6 +103,31 @@ fn a_transaction_that_takes_too_long_is_sent_again() {
         }
         assert!(round < 5, "no transaction was aborted");
     }
+}
+
+#[test]
+fn a_full_queue_is_waited_for_no_longer_than_asked() {
+    let (broker, _proxy, mut url) = behind_proxy("full", 1);
+    url.options.codec = Codec::None;
+    let writer = open(&url);
+    let handle = writer.handle();
+    drop(broker);
+    let (patience, value) = (Duration::from_millis(300), vec![b'x'; 60_000]);
+    let mut builder = BatchBuilder::new(1 << 20);
+    let full = (0..200_000).find_map(|_| {
+        builder.push(Millis(0), &value, None);
+        let began = Instant::now();
+        match handle.append_acked_within(PartitionId(0), builder.seal(None), Box::new(drop), patience) {
+            Ok(()) => None,
+            Err(TryAppendError::Full(batch, _)) => Some((batch, began.elapsed())),
+            Err(TryAppendError::Refused(error)) => panic!("{error}"),
+        }
+    });
+    let (batch, waited) = full.expect("the queue is bounded");
+    assert_eq!(batch.records(), 1);
+    assert!(waited >= patience && waited < patience + Duration::from_secs(10), "{waited:?}");
+    handle.give_up_within(Duration::ZERO);
+    assert!(writer.close().is_err());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is written is read by Kafka's own readers: every codec, keys, partitions, times; large batches; what a topic refuses.
 
-use crate::support::{Source, broker, check, check_acks, open, read, topic};
+use crate::support::{Source, broker, check, check_acks, open, read, topic, wait_for};
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use std::process::Command;
 use std::sync::mpsc;
@@ -94,18 +94,8 @@ fn limit(url: &KafkaUrl, bytes: u32) {
         rdkafka::ClientConfig::new().set("bootstrap.servers", url.brokers.join(",")).create().unwrap();
     let bytes = bytes.to_string();
     let config = AlterConfig::new(ResourceSpecifier::Topic(&url.topic)).set("max.message.bytes", &bytes);
-    let altered = admin.alter_configs([&config], &AdminOptions::new());
-    // The answer is delivered by the admin's own thread.
-    let mut altered = std::pin::pin!(altered);
-    let waker = std::task::Waker::noop();
-    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
-    loop {
-        match altered.as_mut().poll(&mut std::task::Context::from_waker(waker)) {
-            std::task::Poll::Ready(done) => break drop(done.unwrap().into_iter().next().unwrap().unwrap()),
-            std::task::Poll::Pending => assert!(std::time::Instant::now() < deadline),
-        }
-        std::thread::yield_now();
-    }
+    let altered = wait_for(admin.alter_configs([&config], &AdminOptions::new())).unwrap();
+    assert!(altered.iter().all(Result::is_ok), "{altered:?}");
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! Topics, batches, and a reader that is not ours.
 
+#![allow(dead_code, reason = "each test target uses a part of it")]
+
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message, Offset as KafkaOffset, TopicPartitionList};
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 use votestream_election::partitioner::murmur2_partition;
 use votestream_election::{Millis, Offset, PartitionId, SourceId};
@@ -22,11 +27,44 @@ pub fn broker() -> String {
         .expect("VOTESTREAM_TEST_KAFKA names no broker; run this through scripts/with-services.sh")
 }
 
-/// A new topic that nobody else uses.
-pub fn topic(broker: &str, what: &str, partitions: u32) -> KafkaUrl {
+/// A name that nobody else uses.
+pub fn unique(what: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
-    let url = KafkaUrl::new([broker], format!("{what}-{now:x}-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    format!("{what}-{now:x}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Waits for a condition.
+#[track_caller]
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits for what an admin client does; its own thread delivers the answer.
+pub fn wait_for<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+/// A new topic that nobody else uses.
+pub fn topic(broker: &str, what: &str, partitions: u32) -> KafkaUrl {
+    let url = KafkaUrl::new([broker], unique(what));
     assert!(votestream_log::create_topic(&url, partitions, 1).unwrap(), "made anew");
     url
 }

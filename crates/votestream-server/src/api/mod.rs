@@ -17,6 +17,10 @@ pub(crate) mod rejects;
 
 pub(crate) mod engine;
 
+pub(crate) mod desk;
+
+pub(crate) mod photos;
+
 pub(crate) mod export;
 
 use crate::app::App;

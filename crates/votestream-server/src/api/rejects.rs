@@ -16,7 +16,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tracing::warn;
 use utoipa::ToSchema;
-use votestream_election::{Offset, PartitionId, RejectReason};
+use votestream_election::results::rejects::RejectCounts;
+use votestream_election::{Offset, PartitionId, RejectReason, base64};
 
 /// What `GET /api/rejects` says.
 #[derive(Serialize, ToSchema)]
@@ -99,14 +100,9 @@ pub(crate) async fn rejects(
 }
 
 fn counts(view: &View) -> Rejects {
-    Rejects {
-        election: view.election.id.clone(),
-        sequence: view.results.sequence,
-        rejected: view.results.rejected,
-        reasons: view.snapshot.rejects.iter().map(|(reason, records)| (reason.name(), *records)).collect(),
-        records: None,
-        next: None,
-    }
+    let RejectCounts { election, sequence, rejected, reasons } =
+        RejectCounts::of(&view.snapshot, &view.results);
+    Rejects { election, sequence, rejected, reasons, records: None, next: None }
 }
 
 /// Reads `?after=partition:offset`.
@@ -131,9 +127,8 @@ async fn records(
     limit: usize,
     after: Option<(PartitionId, Offset)>,
 ) -> Result<Vec<RejectedRecord>, Problem> {
-    let Some(payloads) = app.payloads.clone() else {
-        let detail =
-            "this server was started without a log, so it cannot show what was rejected; start it with --log";
+    let Some(payloads) = app.payloads.clone().filter(|_| app.has_log_of(view.election_id())) else {
+        let detail = "this server was started without this election's log, so it cannot show what was rejected; start it with --log";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no-payloads", "no log at hand", detail));
     };
     let id = view.election_id().to_owned();
@@ -161,47 +156,15 @@ async fn records(
                 payload_base64: value
                     .as_deref()
                     .filter(|_| text.is_some_and(|text| text.is_err()))
-                    .map(base64),
+                    .map(base64::encode),
             }
         };
     Ok(rejected.into_iter().zip(values).map(record).collect())
 }
 
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let byte = |place: usize| u32::from(three.get(place).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for digit in 0..4 {
-            let known = digit <= three.len();
-            let digit = DIGITS[(bits >> (18 - 6 * digit)) as usize & 63];
-            text.push(if known { char::from(digit) } else { '=' });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_is_as_in_the_rfc() {
-        for (bytes, expect) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(bytes.as_bytes()), expect);
-        }
-        assert_eq!(base64(&[0xff, 0xfe]), "//4=");
-    }
 
     #[test]
     fn places_are_read_strictly() {

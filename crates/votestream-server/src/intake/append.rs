@@ -1,6 +1,6 @@
 //! Records into the log: gathered by partition, appended, and waited for until each is durable. Blocks; run it where that is fine.
 
-use crate::limits::{ACK_TIME_MAX, BATCH_BYTES};
+use crate::limits::BATCH_BYTES;
 use crate::seams::{Ingest, LogLease};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 use votestream_election::framing::{RECORD_BYTES_MAX, STUB_BYTES};
 use votestream_election::{Millis, Offset, PartitionId};
-use votestream_log::{BatchBuilder, LogError};
+use votestream_log::{BatchBuilder, LogError, TryAppendError};
 
 /// Where a record lies in the log, durably.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) struct Place {
 /// The log failed; some records may be durable all the same.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    pub(crate) error: Option<LogError>,
+    pub(crate) why: String,
     pub(crate) appended: u64,
 }
 
@@ -34,14 +34,19 @@ struct Gathered {
     records: Vec<u32>,
 }
 
-/// Appends the records of `body` in order and waits until all are durable. Answers their places in the same order.
+/// Appends the records of `body` in order and waits until all are durable, but not beyond `until`. Answers their places in the same
+/// order.
 pub(crate) fn append(
     ingest: &Ingest,
     body: &[u8],
     records: &[Range<usize>],
-    now: Millis,
+    (now, until): (Millis, Instant),
 ) -> Result<Vec<Place>, Failure> {
-    let lease = (ingest.log)().map_err(|error| Failure { error: Some(error), appended: 0 })?;
+    let lease = (ingest.log)().map_err(|error| Failure { why: error.to_string(), appended: 0 })?;
+    if Instant::now() >= until {
+        // The client was told already that this log could not be opened in time.
+        return Err(Failure { why: "it could not be opened in time".to_owned(), appended: 0 });
+    }
     let (acks, acked) = mpsc::channel::<Acked>();
     let keyed = lease.log.keyed();
     let target = BATCH_BYTES.min(body.len() + 1_024);
@@ -58,7 +63,7 @@ pub(crate) fn append(
         gathered.batch.push_keyed(now, key, kept, oversize.then_some(value.len() as u64));
         gathered.records.push(number as u32);
         if gathered.batch.is_full() {
-            refused = submit(&lease, partition, gathered, &acks).err();
+            refused = submit(&lease, partition, gathered, &acks, until).err();
             if refused.is_some() {
                 break;
             }
@@ -66,11 +71,11 @@ pub(crate) fn append(
     }
     for (partition, gathered) in &mut partitions {
         if refused.is_none() && !gathered.batch.is_empty() {
-            refused = submit(&lease, *partition, gathered, &acks).err();
+            refused = submit(&lease, *partition, gathered, &acks, until).err();
         }
     }
     drop(acks);
-    settle(&acked, body, records, refused)
+    settle(&acked, body, records, (refused, until))
 }
 
 fn submit(
@@ -78,12 +83,18 @@ fn submit(
     partition: PartitionId,
     gathered: &mut Gathered,
     acks: &mpsc::Sender<Acked>,
-) -> Result<(), LogError> {
+    until: Instant,
+) -> Result<(), String> {
     let records = std::mem::take(&mut gathered.records);
     let acks = acks.clone();
     // The receiver outlives every acknowledgement that matters; a failed send is one that nobody waits for.
     let ack = move |result| drop(acks.send((partition, records, result)));
-    lease.log.append_acked(partition, gathered.batch.seal(None), Box::new(ack))
+    let left = until.saturating_duration_since(Instant::now());
+    let queued = lease.log.append_acked_within(partition, gathered.batch.seal(None), Box::new(ack), left);
+    queued.map_err(|error| match error {
+        TryAppendError::Full(..) => "more waits to be written than it takes; are its brokers up?".to_owned(),
+        TryAppendError::Refused(error) => error.to_string(),
+    })
 }
 
 /// Waits for every acknowledgement and puts the places in the request's order.
@@ -91,14 +102,13 @@ fn settle(
     acked: &mpsc::Receiver<Acked>,
     body: &[u8],
     records: &[Range<usize>],
-    mut error: Option<LogError>,
+    (mut why, until): (Option<String>, Instant),
 ) -> Result<Vec<Place>, Failure> {
     let mut places: Vec<Option<Place>> = vec![None; records.len()];
     let mut appended = 0;
-    let began = Instant::now();
     // The log may be a topic whose brokers are away: then the client is told, and may come back with the same votes.
     while let Ok((partition, numbers, result)) =
-        acked.recv_timeout(ACK_TIME_MAX.saturating_sub(began.elapsed()))
+        acked.recv_timeout(until.saturating_duration_since(Instant::now()))
     {
         match result {
             Ok(offsets) => {
@@ -109,11 +119,14 @@ fn settle(
                     appended += 1;
                 }
             }
-            Err(failed) => error = Some(failed),
+            Err(failed) => why = Some(failed.to_string()),
         }
     }
     match places.into_iter().collect::<Option<Vec<_>>>() {
-        Some(places) if error.is_none() => Ok(places),
-        _ => Err(Failure { error, appended }),
+        Some(places) if why.is_none() => Ok(places),
+        _ => {
+            let why = why.unwrap_or_else(|| "it did not acknowledge them in time".to_owned());
+            Err(Failure { why, appended })
+        }
     }
 }

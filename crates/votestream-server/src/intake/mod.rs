@@ -24,6 +24,7 @@ use http_body_util::BodyExt;
 use receipts::{Claim, Claimed, Receipt};
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::error;
 use utoipa::ToSchema;
@@ -120,15 +121,22 @@ pub(crate) async fn post_votes(State(app): State<Arc<App>>, request: Request) ->
         None => None,
     };
     let form = asked.unwrap_or(framed.form);
-    let job = Job { ingest, body, framed, form, claimed, held: Held { _post: post, _body: permit } };
+    let records = framed.records.len();
+    let until = Instant::now() + limits::ACK_TIME_MAX;
+    let job = Job { ingest, body, framed, form, claimed, until, held: Held { _post: post, _body: permit } };
     // A task of its own: a client that goes away does not stop half of its votes, nor lose the answer kept for its key.
     let done = tokio::task::spawn_blocking({
         let app = Arc::clone(&app);
         move || job.run(&app)
     });
-    match done.await {
-        Ok(answer) => answer.map(accepted),
-        Err(failed) => {
+    match tokio::time::timeout(limits::POST_TIME_MAX, done).await {
+        Err(_) => {
+            let why = "it could not be opened, or did not answer, in time";
+            error!(why, "the log refused posted votes");
+            Err(not_taken(why, 0, records))
+        }
+        Ok(Ok(answer)) => answer.map(accepted),
+        Ok(Err(failed)) => {
             error!(error = &failed as &dyn std::error::Error, "a POST failed");
             Err(Problem::internal())
         }
@@ -142,6 +150,8 @@ struct Job {
     framed: Framed,
     form: Form,
     claimed: Option<Claimed>,
+    /// When waiting for the log ends.
+    until: Instant,
     held: Held,
 }
 
@@ -149,7 +159,7 @@ impl Job {
     /// Appends, waits, and writes the answer. Blocks.
     fn run(self, app: &App) -> Result<Receipt, Problem> {
         let now = (app.clock)();
-        let result = append::append(&self.ingest, &self.body, &self.framed.records, now);
+        let result = append::append(&self.ingest, &self.body, &self.framed.records, (now, self.until));
         drop(self.held);
         match result {
             Ok(places) => {
@@ -160,22 +170,22 @@ impl Job {
                 }
                 Ok(receipt)
             }
-            Err(Failure { error, appended }) => {
+            Err(Failure { why, appended }) => {
                 app.counters.posted(appended);
-                let why = error.map_or_else(
-                    || "it did not acknowledge them in time".to_owned(),
-                    |error| error.to_string(),
-                );
                 error!(why, appended, "the log refused posted votes");
-                let detail = format!(
-                    "the log does not take votes now ({why}); {appended} of {} records are known to be durable; \
-                     sending them again is safe where a voter's first vote counts",
-                    self.framed.records.len()
-                );
-                Err(Problem::unavailable("log", detail).with_appended(appended))
+                Err(not_taken(&why, appended, self.framed.records.len()))
             }
         }
     }
+}
+
+/// The log takes no votes now. Those that it had been given may still come to be in it.
+fn not_taken(why: &str, appended: u64, records: usize) -> Problem {
+    let detail = format!(
+        "the log does not take votes now ({why}); {appended} of {records} records are known to be durable; \
+         sending them again is safe where a voter's first vote counts"
+    );
+    Problem::unavailable("log", detail).with_appended(appended)
 }
 
 /// Reads a whole body within the bounds.

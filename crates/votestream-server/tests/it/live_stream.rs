@@ -77,7 +77,7 @@ async fn each_client_gets_at_most_what_it_asked_for() {
 async fn who_does_not_read_is_dropped_and_holds_up_nobody() {
     const SILENT: usize = 30;
     let town = Town::with_votes();
-    let config = ServerConfig { live_streams_max: SILENT + 1, ..ServerConfig::default() };
+    let config = ServerConfig { live_streams_max: SILENT + READING.len(), ..ServerConfig::default() };
     let server = Running::start_with(config, town.seams()).await;
     let mut silent = Vec::new();
     for _ in 0..SILENT {
@@ -87,28 +87,77 @@ async fn who_does_not_read_is_dropped_and_holds_up_nobody() {
         stream.write_all(b"GET /api/live?hz=20 HTTP/1.1\r\nhost: town\r\n\r\n").await.unwrap();
         silent.push(stream);
     }
-    let mut reading = server.events("/api/live?hz=20", &[]).await;
-    reading.event().await.unwrap();
-    while viewers(&server).await < SILENT + 1 {}
+    let mut reading = Vec::new();
+    for (path, headers) in READING {
+        let mut stream = server.events(path, headers).await;
+        assert!(stream.counted().await.is_some());
+        reading.push(stream);
+    }
+    while viewers(&server).await < SILENT + READING.len() {}
     EventStream::open(server.address, "/api/live", &[]).await.status.as_u16().eq(&503).then_some(()).unwrap();
-    // Votes go on until all who do not read are gone; who reads sees each state soon.
+    // Votes go on until all who do not read are gone; who reads sees each state, and soon.
     let since = Instant::now();
     let mut voter = 10_000_u64;
     let mut slowest = Duration::ZERO;
-    while viewers(&server).await > 1 {
+    while viewers(&server).await > READING.len() {
         assert!(since.elapsed() < PATIENCE, "they are never dropped");
         for _ in 0..20 {
             voter += 1;
             town.vote(EVENING, &[&format!("{voter} SO ada")]);
             let voted = Instant::now();
             let expect = voter - 10_000 + 6;
-            while reading.event().await.unwrap().1["counted"].as_u64().unwrap() < expect {}
+            for stream in &mut reading {
+                assert_eq!(stream.counted().await, Some(expect), "none is left out");
+            }
             slowest = slowest.max(voted.elapsed());
         }
     }
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
     drop(silent);
     server.stop().await;
+    for mut stream in reading {
+        assert!(stream.event().await.is_none(), "all ends well, compressed or not");
+    }
+}
+
+/// Viewers who read, each in another way.
+const READING: &[(&str, &[(&str, &str)])] = &[
+    ("/api/live?hz=20", &[]),
+    ("/api/live?hz=20", &[("accept-encoding", "gzip, deflate, br")]),
+    ("/api/live?hz=20&format=csv", &[("accept-encoding", "gzip")]),
+    ("/api/live?hz=20", &[("accept-encoding", "br")]),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compressed_stream_says_the_same() {
+    let town = Town::with_votes();
+    let server = Running::start(&town).await;
+    let mut early = server.events("/api/live?hz=20", &[("accept-encoding", "gzip")]).await;
+    assert_eq!(
+        (&early.headers["content-encoding"], &early.headers["content-type"]),
+        (&"gzip".parse().unwrap(), &"text/event-stream".parse().unwrap())
+    );
+    assert!(early.headers["vary"].to_str().unwrap().contains("accept-encoding"));
+    assert_eq!(early.event().await.unwrap().1, server.json("/api/results").await);
+    let block = early.block().await.unwrap();
+    assert!(block.comment && block.data.is_none(), "a sign of life is compressed too");
+    let mut late = server.events("/api/live?hz=20", &[("accept-encoding", "gzip")]).await;
+    late.event().await.unwrap();
+    for voter in 3_000..3_010_u64 {
+        town.vote(EVENING, &[&format!("{voter} SO ada")]);
+        let (one, other) = (early.event().await.unwrap(), late.event().await.unwrap());
+        assert_eq!(one, other);
+        assert_eq!(one.1["counted"], 7 + voter - 3_000);
+    }
+    let mut plain = server.events("/api/live", &[("accept-encoding", "gzip;q=0")]).await;
+    assert!(!plain.headers.contains_key("content-encoding"));
+    assert_eq!(plain.event().await.unwrap().1["counted"], 16);
+    server.stop().await;
+    for mut stream in [early, late] {
+        while let Some(block) = stream.block().await {
+            assert!(block.comment, "{block:?}");
+        }
+    }
 }
 
 async fn viewers(server: &Running) -> usize {

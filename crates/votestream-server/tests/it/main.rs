@@ -3,11 +3,14 @@
 mod support;
 
 mod bounds;
+mod elections;
 mod held_regions;
+mod live_csv;
 mod live_stream;
 mod page_files;
 mod post_votes;
 mod reading;
 mod rejected_records;
 mod source_stream;
+mod two_worlds;
 mod wrong_requests;

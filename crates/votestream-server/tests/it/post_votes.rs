@@ -2,11 +2,12 @@
 
 use crate::support::{Running, Town};
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use votestream_election::framing::{RECORD_BYTES_MAX, STUB_BYTES};
 use votestream_election::{Offset, PartitionId};
-use votestream_server::{ServerConfig, limits};
+use votestream_server::{Ingest, LogLease, ServerConfig, limits};
 
 const NDJSON: (&str, &str) = ("content-type", "application/x-ndjson");
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -57,6 +58,32 @@ async fn every_line_is_a_record_and_durable_when_answered() {
         (&results["counted"], &results["duplicate"], &results["rejected"]),
         (&json!(2), &json!(1), &json!(2))
     );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_does_not_open_is_waited_for_a_while_only() {
+    let town = Town::new();
+    let mut seams = town.seams();
+    let (let_go, held) = std::sync::mpsc::channel::<()>();
+    let (held, log) = (Mutex::new(held), town.writer.handle());
+    let door = move || {
+        // Ends with the sender.
+        let _ = held.lock().unwrap().recv();
+        Ok(LogLease { log: log.clone(), open: None })
+    };
+    seams.ingest = Some(Ingest { log: Arc::new(door), partition_of: Arc::clone(&town.partition_of) });
+    let server = Running::start_with(ServerConfig::default(), seams).await;
+    let began = std::time::Instant::now();
+    let reply = server.post(&[NDJSON], "{\"id\":1}").await;
+    let problem = reply.problem(503, "log");
+    assert_eq!(problem["appended"], 0);
+    assert!(!reply.header("retry-after").is_empty());
+    assert!(began.elapsed() >= limits::ACK_TIME_MAX && began.elapsed() < limits::POST_TIME_MAX * 3);
+    // Who was told so finds none of it appended later.
+    drop(let_go);
+    assert_eq!(server.post(&[NDJSON], "{\"id\":2}").await.status, 202);
+    assert_eq!(town.records().len(), 1);
     server.stop().await;
 }
 

@@ -61,6 +61,9 @@ async fn answers_are_tagged_by_store_and_sequence() {
         "/api/rejects",
         "/api/export.csv",
         "/api/export.json",
+        "/api/export.parquet",
+        "/api/export/nist.json",
+        "/api/export/nist.json?at=2024-11-06T00:00:30Z",
     ] {
         let reply = server.get(path).await;
         assert_eq!(reply.status, 200, "{path}: {}", reply.text());
@@ -150,9 +153,16 @@ async fn regions_timeline_and_exports() {
     assert!(csv.header("content-type").starts_with("text/csv"));
     assert!(csv.header("content-disposition").starts_with("attachment; filename=\"town-"));
     assert_eq!(csv.text().lines().count(), 3);
+    let nist = server.get("/api/export/nist.json").await;
+    assert!(nist.header("content-disposition").contains("-nist.json"));
+    let nist: Value = serde_json::from_slice(&nist.body).unwrap();
+    assert_eq!(nist["@type"], "ElectionResults.ElectionReport");
+    assert_eq!(nist["Election"][0]["BallotCounts"][0]["BallotsCast"], 9, "as in the results");
     let file = server.get("/api/export.json").await;
     assert!(file.header("content-disposition").ends_with(".json\""));
-    assert_eq!(file.json(), server.json("/api/results").await);
+    let mut results = server.json("/api/results").await;
+    results["desk"] = json!([]);
+    assert_eq!(file.json(), results, "the results and the desk's acts");
     server.stop().await;
 }
 
@@ -194,6 +204,8 @@ async fn the_ledger_can_be_followed() {
     server.stop().await;
 }
 
+const TOKEN: &str = "a-token-of-some-length";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_metrics_and_elections() {
     let town = Town::with_votes();
@@ -208,10 +220,12 @@ async fn probes_metrics_and_elections() {
     let (report, reports) = crate::support::health(running.clone());
     let mut seams = town.seams();
     seams.health = Some(reports);
-    let server = Running::start_with(ServerConfig::default(), seams).await;
+    let config = ServerConfig { ingest_token: Some(TOKEN.to_owned()), ..ServerConfig::default() };
+    let server = Running::start_with(config, seams).await;
+    let bearer: &[(&str, &str)] = &[("authorization", &format!("Bearer {TOKEN}"))];
     assert_eq!(server.get("/healthz").await.text(), "ok\n");
     assert_eq!(server.get("/readyz").await.status, 200);
-    let metrics = server.get("/metrics").await;
+    let metrics = server.get_with("/metrics", bearer).await;
     assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
     for line in [
         "votestream_ready 1",
@@ -225,15 +239,25 @@ async fn probes_metrics_and_elections() {
     ] {
         assert!(metrics.text().lines().any(|found| found == line), "{line} is not in\n{}", metrics.text());
     }
+    let engine = server.get_with("/api/engine", bearer).await.json();
+    assert_eq!(
+        (&engine["engine"]["records_per_s"], &engine["records_per_s"]),
+        (&json!(123.5), &json!(123.5))
+    );
+    assert_eq!((&engine["backlog"], &engine["commit_p99_ms"]), (&json!(3), &json!(8.0)));
     let engine = server.json("/api/engine").await;
-    assert_eq!(engine["engine"]["records_per_s"], 123.5);
-    assert_eq!(engine["engine"]["voters"], Value::Null, "it would tell the votes withheld");
-    assert_eq!(engine["viewers"], 0);
+    for withheld in ["records_per_s", "backlog", "voters", "voters_bytes"] {
+        assert_eq!(engine["engine"][withheld], Value::Null, "{withheld} would tell the votes withheld");
+    }
+    assert_eq!((&engine["viewers"], &engine["backlog"]), (&json!(0), &Value::Null));
+    assert_eq!(engine["last_commit"], server.json("/api/results").await["as_of"]);
     report.send_replace(EngineHealth { paused: Some("the disk is full".to_owned()), ..running });
     let problem = server.get("/readyz").await.problem(503, "paused");
     assert!(problem["detail"].as_str().unwrap().contains("the disk is full"));
     let elections = server.json("/api/elections").await;
-    assert_eq!(elections["elections"][0]["id"], "town");
+    let town = json!({"id": "town", "name": "Town vote", "date": "2024-11-05", "created": "2024-11-06T00:00:00.000Z",
+        "simulated": false, "sequence": server.json("/api/results").await["sequence"], "status": "counting"});
+    assert_eq!(elections["elections"], json!([town]));
     server.stop().await;
 }
 
@@ -243,9 +267,9 @@ async fn the_documents_describe_what_is_there() {
     let server = Running::start(&town).await;
     let api = server.json("/openapi.json").await;
     let paths = api["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 17);
+    assert_eq!(paths.len(), 22);
     for (path, methods) in paths {
-        let path = path.replace("{code}", "NO");
+        let path = path.replace("{code}", "NO").replace("{candidate}", "ada");
         for (method, operation) in methods.as_object().unwrap() {
             assert!(operation["responses"].as_object().is_some_and(|all| !all.is_empty()), "{method} {path}");
             assert!(!operation["summary"].as_str().unwrap_or("").is_empty(), "{method} {path}");

@@ -1,10 +1,12 @@
 //! A small election with its log, its store and a count that is driven by hand; a server over them; a client.
 
 use bytes::Bytes;
+use flate2::write::GzDecoder;
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,12 +21,15 @@ use votestream_election::fold::{Misrouted, PartitionCount, Record};
 use votestream_election::health::EngineHealth;
 use votestream_election::partitioner::{PartitionerSet, murmur2_partition};
 use votestream_election::seen::SeenVoters;
-use votestream_election::{Election, Millis, Offset, PartitionId};
+use votestream_election::{Election, LogId, Millis, Offset, PartitionId};
 use votestream_log::{DirLogUrl, LogReader, LogWriter, WriterOptions};
 use votestream_server::{Asset, Ingest, PartitionOf, Payloads, Seams, ServerConfig, serve};
 use votestream_store::{ReaderStore, StoreUrl, WriterStore};
 
 pub const PARTITIONS: u32 = 2;
+
+/// What passes for a picture.
+pub const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n and what follows";
 
 /// Nothing in these tests takes longer, however busy the machine is.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -215,6 +220,24 @@ impl Town {
         store.release("town", &blocks, EVENING.minute(), EVENING).unwrap();
     }
 
+    /// A second election of the store, of which nothing is counted: a poll of that id, in a log of its own.
+    pub fn second_election(&self, id: &str) {
+        let text = format!(
+            "id = \"{id}\"\nname = \"A poll\"\nmapping = \"poll\"\n[[candidates]]\nid = \"yes\"\nname = \"Yes\"\nphoto = \"yes.png\"\n[[candidates]]\nid = \"no\"\nname = \"No\"\n"
+        );
+        let election = Election::from_toml_with(&text, "poll.toml", &|_| Ok(PICTURE.to_vec()))
+            .unwrap_or_else(|error| panic!("{error}"));
+        let pin = Pin {
+            log_kind: "dir".to_owned(),
+            log_id: LogId(77),
+            partitions: 1,
+            start_offsets: vec![Offset(0)],
+            partitioners: PartitionerSet::MURMUR2,
+        };
+        let later = Millis(EVENING.0 + 1);
+        self.store.lock().unwrap().create_or_resume(&election, &pin, later).unwrap();
+    }
+
     /// What the store itself says of the state that answers are tagged with.
     pub fn tag(&self) -> String {
         let snapshot = ReaderStore::open(&self.store_url).unwrap().snapshot("town").unwrap();
@@ -225,11 +248,16 @@ impl Town {
         Seams {
             store: self.store_url.clone(),
             election_id: None,
+            log_election: None,
             ingest: Some(Ingest::open(self.writer.handle(), Arc::clone(&self.partition_of))),
             health: None,
             changed: None,
             page: &page,
             payloads: Some(payloads(&self.log_url)),
+            log_ends: None,
+            parquet: Some(Arc::new(|results| {
+                Ok(format!("PAR1 {} PAR1", results.counted).into_bytes().into())
+            })),
             clock: Arc::new(|| EVENING),
         }
     }
@@ -415,6 +443,7 @@ pub struct EventStream {
     pub headers: HeaderMap,
     pub status: StatusCode,
     body: hyper::body::Incoming,
+    unpack: Option<GzDecoder<Vec<u8>>>,
     text: String,
 }
 
@@ -431,7 +460,9 @@ impl EventStream {
     pub async fn open(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Self {
         let response = exchange(address, Method::GET, path, headers, Bytes::new()).await;
         let (head, body) = response.into_parts();
-        Self { headers: head.headers, status: head.status, body, text: String::new() }
+        let gzip = head.headers.get("content-encoding").is_some_and(|coding| coding == "gzip");
+        let unpack = gzip.then(|| GzDecoder::new(Vec::new()));
+        Self { headers: head.headers, status: head.status, body, unpack, text: String::new() }
     }
 
     /// The next block, comments included; `None` at the end.
@@ -441,9 +472,19 @@ impl EventStream {
                 let block: String = self.text.drain(..end + 2).collect();
                 return Some(Block::read(&block));
             }
-            let frame =
-                tokio::time::timeout(PATIENCE, self.body.frame()).await.expect("a stream goes on or ends")?;
-            let data = frame.unwrap().into_data().unwrap();
+            let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await;
+            let Some(frame) = frame.expect("a stream goes on or ends") else {
+                if let Some(unpack) = self.unpack.as_mut() {
+                    unpack.try_finish().expect("a compressed stream ends whole");
+                }
+                return None;
+            };
+            let mut data = frame.unwrap().into_data().unwrap().to_vec();
+            if let Some(unpack) = self.unpack.as_mut() {
+                unpack.write_all(&data).unwrap();
+                unpack.flush().unwrap();
+                data = std::mem::take(unpack.get_mut());
+            }
             self.text.push_str(std::str::from_utf8(&data).unwrap());
         }
     }
@@ -455,6 +496,17 @@ impl EventStream {
             if let (Some(id), Some(data)) = (block.id, block.data) {
                 return Some((id, serde_json::from_str(&data).unwrap()));
             }
+        }
+    }
+
+    /// Votes counted, as the next event says in JSON or in CSV; `None` at the end.
+    pub async fn counted(&mut self) -> Option<u64> {
+        loop {
+            let Some(data) = self.block().await?.data else { continue };
+            return match serde_json::from_str::<Value>(&data) {
+                Ok(results) => results["counted"].as_u64(),
+                Err(_) => data.lines().nth(1)?.rsplit(',').nth(1)?.parse().ok(),
+            };
         }
     }
 
@@ -477,7 +529,10 @@ impl Block {
                 ("", _) => block.comment = true,
                 ("id", value) => block.id = Some(value.trim().parse().unwrap()),
                 ("retry", value) => block.retry = Some(value.trim().parse().unwrap()),
-                ("data", value) => block.data = Some(value.trim().to_owned()),
+                ("data", value) => {
+                    let before = block.data.take().map_or(String::new(), |data| data + "\n");
+                    block.data = Some(before + value.trim());
+                }
                 other => panic!("unexpected field {other:?}"),
             }
         }

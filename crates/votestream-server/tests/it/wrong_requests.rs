@@ -29,6 +29,7 @@ async fn wrong_parameters_are_named() {
         ("/api/rejects?limit=1001", "limit"),
         ("/api/rejects?after=7", "after"),
         ("/api/export.csv?format=xlsx", "format"),
+        ("/api/export/nist.json?at=yesterday", "at"),
         ("/api/elections?x=1", "x"),
     ] {
         let problem = server.get(path).await.problem(400, "parameter");

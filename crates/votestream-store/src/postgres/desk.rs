@@ -2,7 +2,7 @@
 
 use super::fault::{Done, Fault};
 use super::link::Session;
-use super::{Desk, Writer, corrupt, elections, rows};
+use super::{Desk, Writer, corrupt, elections, raise, rows};
 use crate::acts;
 use crate::error::StoreError;
 use votestream_election::delta::{DeskAct, DeskAction};
@@ -18,8 +18,7 @@ impl Desk {
     ) -> Result<DeskAct, StoreError> {
         let link = self.link.get_mut();
         let label = link.place().label.clone();
-        let done = link.once(async |session| act(session, &label, id, action, region, now).await);
-        link.name(done)
+        raise::patiently(link, &async |session: &Session| act(session, &label, id, action, region, now).await)
     }
 
     pub(crate) fn choose(&self, id: Option<&str>) -> Result<Election, StoreError> {
@@ -38,7 +37,9 @@ impl Writer {
         region: Option<&str>,
         now: Millis,
     ) -> Result<DeskAct, StoreError> {
-        self.call(async |session, label| act(session, label, id, action, region, now).await)
+        self.call_patiently(&async |session: &Session, label: &str| {
+            act(session, label, id, action, region, now).await
+        })
     }
 }
 

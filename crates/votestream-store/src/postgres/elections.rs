@@ -2,7 +2,7 @@
 
 use super::fault::{Done, Fault};
 use super::link::Session;
-use super::{Writer, corrupt, rows};
+use super::{Writer, corrupt, raise, rows};
 use crate::balance::Shape;
 use crate::error::{StoreError, list};
 use crate::pack::Reasons;
@@ -86,6 +86,7 @@ pub(super) async fn heads(session: &Session) -> Done<Vec<ElectionHead>> {
             id: rows::get(&r, 0)?,
             name: election.name,
             date: election.date,
+            simulated: election.simulated,
             created: Millis(rows::get(&r, 2)?),
         });
     }
@@ -136,7 +137,8 @@ impl Writer {
         now: Millis,
     ) -> Result<Creation, StoreError> {
         pinned::must_be_whole(election, pin)?;
-        self.call(async |session, label| {
+        // Who creates the same election may be stuck in the middle of it.
+        self.call_patiently(&async |session: &Session, label: &str| {
             if let Some(row) = find(session, &election.id).await? {
                 pinned::compare(election, pin, &row.pinned())?;
                 return Ok(Creation::Resumed);
@@ -244,6 +246,16 @@ impl Writer {
         let label = link.place().label.clone();
         let done = link.once(async |session| call(session, &label).await);
         link.name(done)
+    }
+
+    /// One call that may write and be repeated, in whose way another worker of ours may be stuck.
+    pub(super) fn call_patiently<T>(
+        &mut self,
+        call: &impl AsyncFn(&Session, &str) -> Done<T>,
+    ) -> Result<T, StoreError> {
+        let link = self.link.get_mut();
+        let label = link.place().label.clone();
+        raise::patiently(link, &async |session: &Session| call(session, &label).await)
     }
 
     /// One call that only reads.

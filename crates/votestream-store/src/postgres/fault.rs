@@ -55,6 +55,8 @@ impl Fault {
             Self::Deadline(_) => true,
             // Anything that the server has not said in an orderly way, or said as its last word.
             Self::Sql(error) => match error.as_db_error() {
+                // A session keeps the setting it began with, and a standby stays one: only a new connection can find it changed.
+                Some(said) if *said.code() == SqlState::READ_ONLY_SQL_TRANSACTION => true,
                 Some(said) => matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic)),
                 None => {
                     error.is_closed() || error.source().is_some_and(<dyn std::error::Error>::is::<io::Error>)
@@ -120,6 +122,14 @@ fn said(place: &Place, code: &SqlState, error: tokio_postgres::Error) -> StoreEr
             format!(
                 "user {user:?} has not the rights: run the GRANT lines of docs/operating.md, \"PostgreSQL roles\" \
                  (counting: GRANT votestream_writer TO {user}; reading: GRANT votestream_reader TO {user})"
+            ),
+            source,
+        ),
+        // A table, column or function that the schema's version promises.
+        "42P01" | "42703" | "42883" => refuse(
+            format!(
+                "its tables are not as its schema's version says, as after a restore that was cut off: restore it whole, or \
+                 DROP SCHEMA votestream CASCADE in database {database:?} and count the log again"
             ),
             source,
         ),

@@ -115,8 +115,12 @@ impl Link {
 
     /// Runs `call` once, connecting where needed, within the deadline of one statement.
     pub(super) fn once<T>(&mut self, call: impl AsyncFnOnce(&Session) -> Done<T>) -> Done<T> {
-        let deadline = self.line.url.statement_timeout + GRACE;
-        self.within(deadline, call)
+        self.within(self.deadline(), call)
+    }
+
+    /// How long one statement may take here.
+    pub(super) fn deadline(&self) -> Duration {
+        self.line.url.statement_timeout + GRACE
     }
 
     /// Runs `call` once within a deadline of its own.

@@ -3,11 +3,13 @@
 
 use super::fault::Done;
 use super::link::{Link, Session};
+use super::raise;
 use crate::error::StoreError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The migrations, oldest first; the schema's version is how many were applied.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001_results.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema/0001_results.sql"), include_str!("schema/0002_archive_heads.sql")];
 const SCHEMA: i32 = MIGRATIONS.len() as i32;
 /// Key of the advisory lock, of this database: `vote` in ASCII.
 const LOCK: i64 = 0x766f_7465;
@@ -24,15 +26,14 @@ enum Found {
 /// Makes or migrates what is needed, for those who count.
 pub(super) fn bring_up_to_date(link: &mut Link) -> Result<(), StoreError> {
     let label = link.place().label.clone();
-    let done = link.within(DEADLINE, async |session| {
+    raise::patiently_within(link, DEADLINE, &async |session: &Session| {
         // Most starts find everything as it must be, and take no lock.
         if matches!(look(session, &label).await?, Found::Ours(SCHEMA)) {
             return Ok(());
         }
         while step(session, &label).await? {}
         Ok(())
-    });
-    link.name(done)
+    })
 }
 
 /// Refuses what is not there, not ours or not of this version, for those who read or record acts.
@@ -71,8 +72,8 @@ async fn look(session: &Session, label: &str) -> Done<Found> {
 /// One step, if one is missing; says whether to look for another.
 async fn step(session: &Session, label: &str) -> Done<bool> {
     session.begin().await?;
-    // Who waits here waits for another's migration, not for a stuck worker.
-    session.batch("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = '60s'").await?;
+    // Who waits here waits for another's migration; one that takes longer is stuck.
+    session.batch("SET LOCAL lock_timeout = '20s'; SET LOCAL statement_timeout = '60s'").await?;
     session.rows("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
     let version = match look(session, label).await? {
         Found::Foreign(why) => return Err(StoreError::Foreign { store: label.to_owned(), why }.into()),

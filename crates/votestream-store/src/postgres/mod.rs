@@ -33,6 +33,8 @@ mod audit;
 
 mod desk;
 
+mod heads;
+
 mod releases;
 
 mod reads;

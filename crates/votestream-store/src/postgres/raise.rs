@@ -1,4 +1,4 @@
-//! Raising an epoch where somebody may stand in the way: a worker that was stopped, or cut off, in the middle of its transaction.
+//! Writing where somebody may stand in the way: a worker that was stopped, or cut off, in the middle of its transaction.
 //! Whoever waits too long asks who blocks it, and ends those that are ours.
 
 use super::fault::{Done, Fault};
@@ -12,13 +12,23 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const LOOKS_MAX: u32 = 25;
 
-/// Runs a `call` that may wait for a lock. Where it waits longer than `lock_timeout`, it is begun again while a second connection
-/// ends the blockers that are ours. The call must begin its own transaction, or be one statement.
+/// Runs a `call` that may wait for a lock, within the deadline of one statement; see [`patiently_within`].
 pub(super) fn patiently<T>(
     link: &mut Link,
     call: &impl AsyncFn(&Session) -> Done<T>,
 ) -> Result<T, StoreError> {
-    let first = link.once(call);
+    let deadline = link.deadline();
+    patiently_within(link, deadline, call)
+}
+
+/// Runs a `call` that may wait for a lock. Where it waits longer than `lock_timeout`, it is begun again while a second connection
+/// ends the blockers that are ours. The call must begin its own transaction, or be one statement.
+pub(super) fn patiently_within<T>(
+    link: &mut Link,
+    deadline: Duration,
+    call: &impl AsyncFn(&Session) -> Done<T>,
+) -> Result<T, StoreError> {
+    let first = link.within(deadline, call);
     match first {
         Err(ref fault) if fault.code().is_some_and(|c| c.code() == "55P03") => {}
         done => return link.name(done),
@@ -39,7 +49,7 @@ pub(super) fn patiently<T>(
             }
             Ok::<_, StoreError>(others)
         });
-        let second = link.once(async |session| {
+        let second = link.within(deadline, async |session| {
             let _ = process.send(session.process);
             call(session).await
         });

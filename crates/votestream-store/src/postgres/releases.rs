@@ -25,7 +25,7 @@ impl Writer {
         let areas: Vec<i32> = blocks.iter().map(|b| b.region.map_or(NATION, |r| r.0.into())).collect();
         let candidates: Vec<i32> = blocks.iter().map(|b| b.candidate.0.into()).collect();
         let cells: Vec<Vec<u8>> = blocks.iter().map(|b| pack::numbers(b.cells.iter().copied())).collect();
-        self.call(async |session, _| {
+        self.call_patiently(&async |session: &Session, _: &str| {
             session.begin().await?;
             let number = session.row(include_str!("sql/release_count.sql"), &[&known.number]).await?;
             let number: i64 = rows::get(&number, 0)?;

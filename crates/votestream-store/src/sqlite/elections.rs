@@ -107,6 +107,7 @@ pub(super) fn heads(conn: &Connection) -> Done<Vec<ElectionHead>> {
             id: r.get(0)?,
             name: election.name,
             date: election.date,
+            simulated: election.simulated,
             created: Millis(r.get(2)?),
         });
     }

@@ -23,6 +23,8 @@ mod audit;
 
 mod desk;
 
+mod heads;
+
 mod releases;
 
 mod reads;

@@ -8,7 +8,7 @@ pub mod scenarios;
 
 use std::any::Any;
 use votestream_election::delta::{Counts, Engine, Fence, PartitionDelta, PartitionState, Pin, TimelineRow};
-use votestream_election::ledger::{LedgerHasher, LedgerVote};
+use votestream_election::ledger::{Digest, LedgerHasher, LedgerVote};
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::seen::{Unpacked, pack};
 use votestream_election::{
@@ -122,7 +122,7 @@ impl Worker {
                 Entry::Reject(reason) => {
                     counts.rejected += 1;
                     rejects.push((offset, reason));
-                    self.ledger.reject(offset, reason, b"x");
+                    self.ledger.reject(offset, reason, &Digest(*blake3::hash(b"x").as_bytes()));
                 }
                 Entry::Skip => counts.skipped += 1,
             }

@@ -4,12 +4,14 @@ use super::{Entry, NOW, Site, Worker, election, pin, reload, start, take_over, v
 use proptest::prelude::*;
 use votestream_election::delta::{DeskAction, Engine, FlushOutcome, Pin};
 use votestream_election::election::DuplicatePolicy;
-use votestream_election::ledger::LEAF_OFFSETS;
+use votestream_election::ledger::{Digest, LEAF_OFFSETS};
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::protocol::Resolution;
 use votestream_election::releases::{BlockKind, ReleaseBlock};
 use votestream_election::{CandidateIx, LogId, Millis, Minute, Offset, PartitionId, RegionIx, RejectReason};
-use votestream_store::{Compaction, Creation, DeskStore, ReaderStore, StoreError, WriterStore};
+use votestream_store::{
+    ArchiveHead, Compaction, Creation, DeskStore, HeadStore, ReaderStore, StoreError, WriterStore,
+};
 
 fn committed(outcome: FlushOutcome) -> u64 {
     match outcome {
@@ -182,8 +184,8 @@ pub fn a_delta_that_does_not_add_up_is_refused(site: &Site) {
             d.leaves.push(votestream_election::ledger::LeafSeal {
                 number: 5,
                 records: 1,
-                digest: votestream_election::ledger::Digest::default(),
-                chain: votestream_election::ledger::Digest::default(),
+                digest: Digest::default(),
+                chain: Digest::default(),
             });
         }),
         ("the length of its range", |d| d.to = d.fence.from),
@@ -693,6 +695,7 @@ macro_rules! conformance {
                 elections_are_chosen_by_id
                 starting_over_keeps_only_the_desk
                 readers_see_only_what_is_committed
+                heads_of_archives_are_moved_by_comparison
                 $($more)*
             );
 
@@ -710,4 +713,31 @@ macro_rules! conformance {
             }
         )+
     };
+}
+
+/// Of several who move a head from the same place, one does; starting over leaves it.
+pub fn heads_of_archives_are_moved_by_comparison(site: &Site) {
+    let election = election();
+    let (mut writer, _) = start(&site.url, &election, 1);
+    let mut ours = HeadStore::open(&site.url).unwrap();
+    let mut theirs = HeadStore::open(&site.url).unwrap();
+    let head = |number: u64, text: &str| ArchiveHead {
+        number,
+        digest: Digest([number as u8; 32]),
+        entry: text.as_bytes().to_vec(),
+    };
+    let place = |head: &ArchiveHead| Some((head.number, head.digest));
+    let (first, second, other) = (head(0, "first"), head(1, "second"), head(1, "other"));
+    assert_eq!(ours.head("s3://a/b").unwrap(), None);
+    assert!(!ours.advance("s3://a/b", place(&first), &second).unwrap(), "there is none to move");
+    assert!(ours.advance("s3://a/b", None, &first).unwrap());
+    assert!(!theirs.advance("s3://a/b", None, &other).unwrap(), "there is one already");
+    assert!(theirs.advance("s3://a/b", place(&first), &second).unwrap());
+    assert!(!ours.advance("s3://a/b", place(&first), &other).unwrap(), "it has moved");
+    let elsewhere = Some((1, Digest([9; 32])));
+    assert!(!ours.advance("s3://a/b", elsewhere, &head(2, "third")).unwrap(), "it is another of that number");
+    assert_eq!(ours.head("s3://a/b").unwrap(), Some(second.clone()));
+    assert!(ours.advance("s3://a/c", None, &first).unwrap(), "each archive has its own");
+    writer.start_over(&election, &pin(1), NOW).unwrap();
+    assert_eq!(theirs.head("s3://a/b").unwrap(), Some(second));
 }

@@ -16,6 +16,9 @@ pub struct Doctor {
     /// The results: sqlite:PATH or postgres://user@host:port/db
     #[arg(long, value_name = "STORE-URL", env = "VOTESTREAM_STORE")]
     pub store: Option<String>,
+    /// An archive: file:PATH, s3://BUCKET/PREFIX or hdfs://NAMENODE:PORT/PATH
+    #[arg(long, value_name = "ARCHIVE-URL", env = "VOTESTREAM_ARCHIVE")]
+    pub archive: Option<String>,
     /// A running `up` or `serve`, such as http://127.0.0.1:8501
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,

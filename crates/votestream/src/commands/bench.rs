@@ -1,6 +1,9 @@
 //! `bench`: what this machine makes of it: the whole path, a start after a kill, waits at a steady rate, and each stage beside a
 //! reference on the same data in the same run, so that ratios hold where absolute numbers drift. Nothing here is kept.
 
+#[cfg(feature = "archive")]
+mod archive;
+
 mod clock;
 
 #[cfg(feature = "kafka")]
@@ -26,7 +29,9 @@ mod write_side;
 
 mod count_side;
 
-use crate::args::{Bench, BenchFormat, BenchPart};
+mod viewers;
+
+use crate::args::{Bench, BenchFormat, BenchPart, BenchWhat};
 use crate::{Outcome, signals};
 use anyhow::{Result, bail};
 use report::{Machine, Report};
@@ -35,14 +40,22 @@ use std::io::Write;
 use votestream_election::Election;
 use votestream_election::definition::US_PRESIDENT_2024;
 use votestream_engine::Shutdown;
-use votestream_sim::{SimOptions, Simulation, Votes};
+use votestream_sim::{Order, SimOptions, Simulation, Votes};
 
 /// Runs the command.
 pub fn run(args: &Bench) -> Result<Outcome> {
-    if args.what.is_some() {
-        return kafka(args);
+    match args.what {
+        Some(BenchWhat::Kafka) => return kafka(args),
+        Some(BenchWhat::Viewers) => return viewers::run(args),
+        #[cfg(feature = "archive")]
+        Some(BenchWhat::Archive) => return archive::run(args),
+        #[cfg(not(feature = "archive"))]
+        Some(BenchWhat::Archive) => {
+            bail!("this small build has no archive; build the whole one with `make build`")
+        }
+        None => {}
     }
-    let simulation = simulation(args.votes.parse()?)?;
+    let simulation = simulation(args.votes.parse()?, Order::Night)?;
     let shutdown = signals::listen()?;
     // Gone with everything in it when this function ends, however it ends.
     let room = Room::make(args.dir.as_deref(), &simulation)?;
@@ -82,11 +95,11 @@ fn kafka(_: &Bench) -> Result<Outcome> {
     bail!("this small build has no Kafka; build the whole one with `make build`")
 }
 
-/// The election night that is measured: the default preset, the default seed, in the night's order.
-fn simulation(votes: Votes) -> Result<Simulation> {
+/// The election night that is measured: the default preset, the default seed.
+fn simulation(votes: Votes, order: Order) -> Result<Simulation> {
     let election = Election::preset(US_PRESIDENT_2024)
         .ok_or_else(|| anyhow::anyhow!("no preset '{US_PRESIDENT_2024}'"))?;
-    Ok(Simulation::new(&election, &SimOptions { votes, ..SimOptions::default() })?)
+    Ok(Simulation::new(&election, &SimOptions { votes, order, ..SimOptions::default() })?)
 }
 
 /// Ends the measurement where somebody wants it to end.

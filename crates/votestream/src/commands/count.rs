@@ -12,15 +12,20 @@ use crate::commands::{now, random, threads};
 use crate::{Outcome, contest, progress, signals};
 use anyhow::{Context, Result, bail};
 use std::sync::Arc;
+use std::time::Duration;
 use votestream_election::Election;
 use votestream_election::fold::Misrouted;
 use votestream_election::protocol::FlushPolicy;
 use votestream_engine::Shutdown;
 use votestream_engine::count::{
-    Assignment, Committed, CountOptions, CountSummary, Everything, OnCommit, run as run_count,
+    Assignment, Committed, CountOptions, CountSummary, Everything, OnCommit, chain, patiently,
+    run as run_count,
 };
-use votestream_log::{LogReader, LogUrl};
-use votestream_store::{StoreUrl, WriterStore};
+use votestream_log::{LogError, LogReader, LogUrl};
+use votestream_store::{StoreError, StoreUrl, WriterStore};
+
+/// How long a worker that starts waits for a store that was there, or that says it is not ready.
+const START_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs the command.
 pub fn run(args: &Count) -> Result<Outcome> {
@@ -55,16 +60,31 @@ fn count(
 ) -> Result<Outcome> {
     let counted_url = if args.route { copied(log_url, options)? } else { log_url.clone() };
     let log = LogReader::open_url(&counted_url)?;
-    // Opening it for writing also mends what a kill left half done; only then is it read.
-    let mut store = WriterStore::open(store_url)?;
-    let election = contest::counted(&args.election, &store.reader()?)?;
-    let options = CountOptions { threads: options.threads.min(log.partitions() as usize), ..options.clone() };
     let shutdown = signals::listen()?;
+    // Opening it for writing also mends what a kill left half done; only then is it read.
+    let opened = patiently(
+        &shutdown,
+        START_PATIENCE,
+        |e: &StoreError| e.is_not_ready().then(|| chain(e)),
+        || WriterStore::open(store_url),
+    )?;
+    let Some(mut store) = opened else { return Ok(Outcome::Done) };
+    let patience = if store.exclusive() { Duration::ZERO } else { START_PATIENCE };
+    let chosen =
+        patiently(&shutdown, patience, may_pass, || contest::counted(&args.election, &store.reader()?))?;
+    let Some(election) = chosen else { return Ok(Outcome::Done) };
+    let options = CountOptions { threads: options.threads.min(log.partitions() as usize), ..options.clone() };
     let routing = Route::start(args.route, log_url, (&election, &log, &mut store), &options, &shutdown)?;
-    let assignment = assignment(&counted_url, &log, (store_url, &mut store), &election, &options)?;
+    let assigned = patiently(&shutdown, patience, may_pass, || {
+        assignment(&counted_url, &log, &mut store, &election, &options)
+    })?;
+    let Some(assignment) = assigned else { return routing.finish().map(|()| Outcome::Done) };
     let bar = progress::line();
     let line = bar.clone();
-    let publishing = Publish::start(args.publish.as_deref(), &store, &election)?;
+    let started = patiently(&shutdown, patience, may_pass, || {
+        Publish::start(args.publish.as_deref(), &store, &election)
+    })?;
+    let Some(publishing) = started else { return routing.finish().map(|()| Outcome::Done) };
     let publish = publishing.notifier();
     let on_commit: OnCommit = Arc::new(move |committed: &Committed| {
         publish(committed);
@@ -85,6 +105,15 @@ fn count(
     publishing.finish()?;
     report(&summary);
     Ok(Outcome::Done)
+}
+
+/// What to say of an error that waiting for the results store or for the brokers may cure.
+fn may_pass(error: &anyhow::Error) -> Option<String> {
+    let transient = error.chain().any(|cause| {
+        cause.downcast_ref().is_some_and(StoreError::is_transient)
+            || cause.downcast_ref().is_some_and(LogError::is_transient)
+    });
+    transient.then(|| format!("{error:#}"))
 }
 
 /// The routed copy of a topic.
@@ -144,7 +173,7 @@ impl Route {
         Ok(Self {})
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "the full build may fail to route")]
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the full build may fail to route")]
     fn finish(self) -> Result<()> {
         Ok(())
     }
@@ -188,10 +217,12 @@ impl Publish {
         Ok(Self {})
     }
 
+    #[expect(clippy::unused_self, reason = "the full build tells its publisher")]
     fn notifier(&self) -> impl Fn(&Committed) + Send + Sync + 'static {
         |_| ()
     }
 
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the full build may fail to publish")]
     fn finish(self) -> Result<()> {
         Ok(())
     }
@@ -202,13 +233,14 @@ impl Publish {
 fn assignment(
     url: &LogUrl,
     log: &LogReader,
-    (store_url, store): (&StoreUrl, &mut WriterStore),
+    store: &mut WriterStore,
     election: &Election,
     options: &CountOptions,
 ) -> Result<Box<dyn Assignment>> {
-    let (LogUrl::Kafka(url), StoreUrl::Postgres(_)) = (url, store_url) else {
+    let LogUrl::Kafka(url) = url else { return Ok(Box::new(Everything::of(log))) };
+    if store.exclusive() {
         return Ok(Box::new(Everything::of(log)));
-    };
+    }
     votestream_engine::count::prepare(election, log, store, options)?;
     let uuid = store.snapshot(&election.id)?.store_uuid;
     Ok(Box::new(members::Member::join(url, members::group_id(uuid, &election.id))?))
@@ -219,7 +251,7 @@ fn assignment(
 fn assignment(
     _: &LogUrl,
     log: &LogReader,
-    _: (&StoreUrl, &mut WriterStore),
+    _: &mut WriterStore,
     _: &Election,
     _: &CountOptions,
 ) -> Result<Box<dyn Assignment>> {

@@ -2,6 +2,7 @@
 
 use crate::args::Ingest;
 use crate::commands::{now, writing};
+use crate::stdin::Patient;
 use crate::{Outcome, contest, progress, signals};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -18,6 +19,9 @@ use votestream_log::{LogUrl, LogWriter};
 
 /// Runs the command.
 pub fn run(args: &Ingest) -> Result<Outcome> {
+    if let Some(archive) = &args.archive {
+        return restore(args, archive);
+    }
     let election = contest::defined(&args.election)?;
     // A log that cannot be is told of before the files are.
     args.log.parse::<LogUrl>()?;
@@ -55,6 +59,39 @@ pub fn run(args: &Ingest) -> Result<Outcome> {
     Ok(if args.strict && total.rejected > 0 { Outcome::No } else { Outcome::Done })
 }
 
+#[cfg(not(feature = "archive"))]
+fn restore(_: &Ingest, _: &str) -> Result<Outcome> {
+    bail!(
+        "this small build leaves archives out; build the whole one with `make build` (target/release/votestream)"
+    )
+}
+
+/// A log made anew from an archive.
+#[cfg(feature = "archive")]
+fn restore(args: &Ingest, archive: &str) -> Result<Outcome> {
+    use votestream_archive::{Archive, ArchiveUrl, place};
+    use votestream_engine::produce::{check_restorable, restore_log, source_of_archive};
+    args.log.parse::<LogUrl>()?;
+    let archive = Archive::open(place::open(&archive.parse::<ArchiveUrl>()?)?)?;
+    check_restorable(&archive)?;
+    let shutdown = signals::listen()?;
+    let writer = writing::open(&args.log, args.create_topic)?;
+    let id = source_of_archive(&archive);
+    let source = if args.again { None } else { Some((id, writer.resume(id)?)) };
+    let mut total = IngestSummary::default();
+    let bar = progress::records(Some(archive.manifest().rows()), "restoring");
+    let outcome = writing::bounded(&writer, &shutdown, || {
+        let mut batcher = Batcher::new(writer.handle(), writer.partitions(), source);
+        let tell = |records| bar.set_position(records);
+        restore_log(&archive, &mut batcher, (&shutdown, &tell)).map(|summary| total = summary)
+    });
+    bar.finish_and_clear();
+    writer.close()?;
+    report(&total, &args.log);
+    outcome?;
+    Ok(if args.strict && total.rejected > 0 { Outcome::No } else { Outcome::Done })
+}
+
 /// One file, or standard input.
 fn one(
     again: bool,
@@ -69,7 +106,7 @@ fn one(
     let stdin = name == "-";
     let cannot_open = || format!("cannot open '{name}'");
     let (input, size): (Box<dyn Read + Send>, _) = if stdin {
-        (Box::new(std::io::stdin()), None)
+        (Box::new(Patient::stdin(shutdown)?), None)
     } else {
         let file = File::open(path).with_context(cannot_open)?;
         let size = file.metadata().with_context(cannot_open)?.len();

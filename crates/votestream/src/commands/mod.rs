@@ -1,18 +1,26 @@
 //! One file a command: what it gathers, which loops it starts, what it prints. The loops themselves are in the other crates.
 
+#[cfg(feature = "archive")]
+mod archive;
 mod bench;
 mod count;
 mod desk;
 mod doctor;
 mod ingest;
 mod init;
+#[cfg(feature = "sign")]
+mod keys;
 mod peek;
 mod recount;
 mod results;
 mod serve;
 mod simulate;
 mod source;
+#[cfg(feature = "top")]
+mod top;
 mod up;
+#[cfg(feature = "sign")]
+mod verify;
 mod writing;
 
 use crate::Outcome;
@@ -31,9 +39,29 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Source(args) => source::run(&args),
         Command::Ingest(args) => ingest::run(&args),
         Command::Count(args) => count::run(&args),
+        #[cfg(feature = "archive")]
+        Command::Archive(args) => archive::run(&args),
+        #[cfg(not(feature = "archive"))]
+        Command::Archive(_) => anyhow::bail!(
+            "`archive` is left out of this small build; build the whole one with `make build` (target/release/votestream)"
+        ),
         Command::Serve(args) => serve::run(&args),
         Command::Results(args) => results::run(&args),
+        #[cfg(feature = "top")]
+        Command::Top(args) => top::run(&args),
+        #[cfg(not(feature = "top"))]
+        Command::Top(_) => anyhow::bail!(
+            "`top` is left out of this small build; build the whole one with `make build` (target/release/votestream), or use `votestream results`"
+        ),
         Command::Recount(args) => recount::run(&args),
+        #[cfg(feature = "sign")]
+        Command::Keygen(args) => keys::generate(&args),
+        #[cfg(feature = "sign")]
+        Command::Verify(args) => verify::run(&args),
+        #[cfg(not(feature = "sign"))]
+        Command::Keygen(_) | Command::Verify(_) => anyhow::bail!(
+            "signatures are left out of this small build; build the whole one with `make build` (target/release/votestream)"
+        ),
         Command::Close(args) => desk::run(&args, DeskAction::Close),
         Command::Reopen(args) => desk::run(&args, DeskAction::Reopen),
         Command::Hold(args) => desk::run(&args, DeskAction::Hold),
@@ -54,9 +82,12 @@ pub fn run(cli: Cli) -> Result<Outcome> {
 
 fn fail_points() -> Result<Outcome> {
     let mut out = std::io::stdout();
-    for point in
-        [votestream_log::FAIL_POINTS, votestream_store::FAIL_POINTS, votestream_engine::FAIL_POINTS].concat()
-    {
+    #[cfg(feature = "archive")]
+    let of_archive = [votestream_archive::FAIL_POINTS, votestream_engine::ARCHIVE_FAIL_POINTS].concat();
+    #[cfg(not(feature = "archive"))]
+    let of_archive = Vec::new();
+    let others = [votestream_log::FAIL_POINTS, votestream_store::FAIL_POINTS, votestream_engine::FAIL_POINTS];
+    for point in [others.concat(), of_archive].concat() {
         writeln!(out, "{point}")?;
     }
     Ok(Outcome::Done)

@@ -2,21 +2,22 @@
 
 mod door;
 
-use crate::args::{GuardArgs, Serve};
+use crate::args::{GuardArgs, Serve, WebhookArgs};
 use crate::commands::now;
 use crate::commands::source::{cancelled_by, runtime};
 use crate::{Outcome, contest, listen, signals};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use door::Door;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use votestream_election::{Election, Offset, PartitionId};
 use votestream_engine::Shutdown;
 use votestream_engine::produce::Router;
 use votestream_log::{DirLogUrl, LogError, LogReader, LogUrl};
-use votestream_server::{Asset, PartitionOf, Payloads, Seams, ServerConfig};
+use votestream_server::webhooks::{Rules, WebhookConfig};
+use votestream_server::{Asset, LogEnds, PartitionOf, Payloads, Seams, ServerConfig};
 use votestream_store::{ReaderStore, StoreUrl};
 
 /// How long a record may take to come from a topic.
@@ -24,25 +25,34 @@ const FETCH_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long to wait at once.
 const FETCH_WAIT: Duration = Duration::from_millis(100);
 
+/// The environment variable that may hold the webhooks' secret.
+const WEBHOOK_SECRET: &str = "VOTESTREAM_WEBHOOK_SECRET";
+
 /// Runs the command.
 pub fn run(args: &Serve) -> Result<Outcome> {
     let url: StoreUrl = args.store.parse()?;
-    let election = contest::stored(&args.election, &ReaderStore::open(&url)?)?;
     let log = args.log.as_deref().map(str::parse::<LogUrl>).transpose()?;
+    let election = shown(args, &ReaderStore::open(&url)?, log.as_ref())?;
     let door = log.clone().map(Door::new);
     let listener = listen::bind(args.listen, 8501, "--listen")?;
-    let config = config(&args.guard)?;
+    let config = config(&args.guard, &args.webhooks)?;
     config.validate(listener.local_addr()?)?;
     let shutdown = signals::listen()?;
     tracing::info!("results at http://{}", listener.local_addr()?);
     let seams = Seams {
         store: url,
-        election_id: args.election.election.as_ref().map(|_| election.id.clone()),
-        ingest: door.as_ref().map(|door| Door::intake(door, &election)).transpose()?,
+        election_id: election.as_ref().filter(|_| args.election.election.is_some()).map(|e| e.id.clone()),
+        log_election: election.as_ref().map(|election| election.id.clone()),
+        ingest: match (&door, &election) {
+            (Some(door), Some(election)) => Some(Door::intake(door, election)?),
+            _ => None,
+        },
         health: None,
         changed: None,
         page: &page,
         payloads: log.as_ref().map(payloads).transpose()?,
+        log_ends: log.as_ref().map(log_ends).transpose()?,
+        parquet: parquet(),
         clock: Arc::new(now),
     };
     runtime()?.block_on(serve(listener, config, seams, &shutdown))?;
@@ -52,6 +62,24 @@ pub fn run(args: &Serve) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// The election that is meant: the one named, the only one, or of several the one whose log is given. `None`: each request names its own.
+fn shown(args: &Serve, store: &ReaderStore, log: Option<&LogUrl>) -> Result<Option<Election>> {
+    let heads = store.elections()?;
+    if args.election.election.is_some() || heads.len() <= 1 {
+        return contest::stored(&args.election, store).map(Some);
+    }
+    let Some(url) = log else { return Ok(None) };
+    let id = open_to_read(url)?.log_id();
+    for head in heads {
+        if store.pin(&head.id)?.log_id == id {
+            return Ok(Some(store.election(Some(&head.id))?));
+        }
+    }
+    bail!(
+        "the store holds several elections, and none of them counts the log '{url}'; name the election with --election, or leave --log out"
+    )
+}
+
 /// Serves until `shutdown` is raised.
 pub async fn serve(
     listener: TcpListener,
@@ -59,30 +87,51 @@ pub async fn serve(
     seams: Seams,
     shutdown: &Shutdown,
 ) -> Result<()> {
+    listen::allow_many_connections();
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     votestream_server::serve(listener, config, seams, cancelled_by(shutdown)).await?;
     Ok(())
 }
 
-/// How the server is guarded.
+/// How the server is guarded, and whom it tells what happens.
 ///
 /// # Errors
-/// A token file that cannot be read.
-pub fn config(args: &GuardArgs) -> Result<ServerConfig> {
-    let from_file = |path: &PathBuf| {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the ingest token's file '{}'", path.display()))?;
-        Ok::<_, anyhow::Error>(text.trim().to_owned())
-    };
+/// A file that cannot be read; webhooks that cannot be.
+pub fn config(args: &GuardArgs, webhooks: &WebhookArgs) -> Result<ServerConfig> {
     Ok(ServerConfig {
         ingest_token: match &args.ingest_token_file {
-            Some(path) => Some(from_file(path)?),
+            Some(path) => Some(secret_of(path, "the ingest token's file")?),
             None => args.ingest_token.clone(),
         },
         allowed_origins: args.allow_origin.clone(),
+        webhooks: hooks(webhooks)?,
         ..ServerConfig::default()
     })
+}
+
+fn secret_of(path: &Path, what: &str) -> Result<String> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {what} '{}'", path.display()))?;
+    Ok(text.trim().to_owned())
+}
+
+/// The secret comes from a file or the environment: a flag could be seen in the list of processes.
+fn hooks(args: &WebhookArgs) -> Result<Option<WebhookConfig>> {
+    if args.webhook.is_empty() {
+        return Ok(None);
+    }
+    let secret = match &args.webhook_secret_file {
+        Some(path) => Some(secret_of(path, "the webhooks' secret in")?),
+        None => std::env::var(WEBHOOK_SECRET).ok(),
+    };
+    let rules = Rules {
+        reject_rate: args.webhook_reject_rate,
+        reject_window: args.webhook_reject_window,
+        stale: Duration::from_secs(args.webhook_stale_seconds),
+        ..Rules::default()
+    };
+    Ok(Some(WebhookConfig::new(&args.webhook, secret.as_deref(), rules)?))
 }
 
 /// Finds each record's partition and key; records without a voter that can be read are dealt out in turn.
@@ -114,6 +163,26 @@ pub fn payloads(url: &LogUrl) -> Result<Payloads> {
             .map(|(partition, offset)| value_at(&log, *partition, *offset).map_err(|e| e.to_string()))
             .collect()
     }))
+}
+
+/// Writes results as Parquet, where this build can.
+#[cfg(feature = "archive")]
+#[expect(clippy::unnecessary_wraps, reason = "the small build has none")]
+pub fn parquet() -> Option<votestream_server::ParquetFile> {
+    let write = votestream_archive::results::results_file;
+    Some(Arc::new(move |results| write(results).map_err(|error| error.to_string())))
+}
+
+/// The small build's twin: it has no Parquet.
+#[cfg(not(feature = "archive"))]
+pub fn parquet() -> Option<votestream_server::ParquetFile> {
+    None
+}
+
+/// Asks the log where it ends.
+fn log_ends(url: &LogUrl) -> Result<LogEnds> {
+    let log = open_to_read(url)?;
+    Ok(Arc::new(move || log.refresh_ends().map_err(|error| error.to_string())))
 }
 
 fn value_at(

@@ -16,6 +16,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use votestream_election::results::Results;
 use votestream_election::{Election, health::EngineHealth};
 use votestream_engine::Shutdown;
@@ -43,7 +44,7 @@ pub fn run(args: &Up) -> Result<Outcome> {
         results: listen::bind(args.listen, 8501, "--listen")?,
         source: listen::bind(args.source_listen, 5000, "--source-listen")?,
     };
-    serve::config(&args.guard)?.validate(listeners.results.local_addr()?)?;
+    serve::config(&args.guard, &args.webhooks)?.validate(listeners.results.local_addr()?)?;
     let plan = Plan::resume_or_make(args)?;
     let simulation = plan.simulation()?;
     check_disk(args, &simulation)?;
@@ -111,7 +112,7 @@ impl Job<'_> {
         });
         let address = listeners.results.local_addr()?;
         let runtime = runtime()?;
-        self.serve(&runtime, listeners, (changes, healths))?;
+        let served = self.serve(&runtime, listeners, (changes, healths))?;
         eprintln!("votestream: results at http://{address} (Ctrl-C ends, the same command goes on)");
         if self.args.open {
             open_in_browser(&format!("http://{address}"));
@@ -140,6 +141,11 @@ impl Job<'_> {
             counted?;
             anyhow::Ok(finished)
         });
+        // Requests end, and what webhooks have not delivered yet gets its moment.
+        let ended = async { tokio::time::timeout(SERVERS_END_MAX, served).await };
+        if runtime.block_on(ended).is_err() {
+            tracing::warn!("the server did not end in time");
+        }
         runtime.shutdown_timeout(SERVERS_END_MAX);
         finished
     }
@@ -149,10 +155,11 @@ impl Job<'_> {
         runtime: &tokio::runtime::Runtime,
         listeners: Listeners,
         (changed, health): (watch::Receiver<u64>, watch::Receiver<EngineHealth>),
-    ) -> Result<()> {
+    ) -> Result<JoinHandle<()>> {
         let seams = Seams {
             store: self.store_url.clone(),
             election_id: None,
+            log_election: Some(self.election.id.clone()),
             ingest: Some(Ingest::open(
                 self.writer.handle(),
                 serve::partition_of(&self.election, self.writer.partitions()),
@@ -161,13 +168,15 @@ impl Job<'_> {
             changed: Some(changed),
             page: &serve::page,
             payloads: Some(serve::payloads(&LogUrl::Dir(self.log_url.clone()))?),
+            log_ends: None,
+            parquet: serve::parquet(),
             clock: Arc::new(now),
         };
-        let config = serve::config(&self.args.guard)?;
+        let config = serve::config(&self.args.guard, &self.args.webhooks)?;
         let (events, cancel) = (events(&self.election)?, cancelled_by(&self.shutdown));
         listeners.source.set_nonblocking(true)?;
         let shutdown = self.shutdown.clone();
-        runtime.spawn(async move {
+        let served = runtime.spawn(async move {
             if let Err(error) = serve::serve(listeners.results, config, seams, &shutdown).await {
                 tracing::error!("the server ended: {error:#}");
                 shutdown.raise();
@@ -179,7 +188,7 @@ impl Job<'_> {
                 Err(error) => tracing::error!("the generated stream ended: {error}"),
             }
         });
-        Ok(())
+        Ok(served)
     }
 
     /// Plays the simulation into the log, from where the log has it.
@@ -242,7 +251,7 @@ impl Job<'_> {
             &self.election,
             &log,
             (&self.store_url, &store),
-            self.options.threads,
+            &recount::default_options(),
             &shutdown,
         )?;
         recount::print(&report)?;

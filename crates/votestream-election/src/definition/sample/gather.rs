@@ -2,7 +2,7 @@
 
 use super::roles::{Roles, at};
 use crate::definition::lists::{
-    AGE_BANDS_DEFAULT, CANDIDATES_MAX, GENDERS_MAX, REGIONS_MAX, UNKNOWN, band, folded,
+    AGE_BANDS_DEFAULT, CANDIDATES_MAX, GENDERS_MAX, REGIONS_MAX, UNKNOWN, band, folded, turns_text,
 };
 use crate::definition::mapping::VOTESTREAM_TIME;
 use crate::definition::validate::AGE_MAX;
@@ -74,7 +74,8 @@ impl<const MAX: usize> Seen<MAX> {
 /// A text that can be a name of `max` bytes.
 fn name(value: Option<&Value>, max: usize) -> Option<&str> {
     let text = value?.as_str()?.trim();
-    (!text.is_empty() && text.len() <= max && !text.chars().any(char::is_control)).then_some(text)
+    let shown = |c: char| !c.is_control() && !turns_text(c);
+    (!text.is_empty() && text.len() <= max && text.chars().all(shown)).then_some(text)
 }
 
 impl Gathered {

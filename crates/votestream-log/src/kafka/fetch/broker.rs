@@ -35,8 +35,6 @@ const BY_NAME: i16 = 12;
 const SILENCE: Duration = Duration::from_secs(2);
 /// A broker that is silent for so long is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// The longest that a broker's wish to be asked less is followed at once; it repeats the wish.
-const THROTTLE_MAX: Duration = Duration::from_secs(5);
 
 /// Fetches from `node` until the log is closed.
 pub(super) fn run(shared: &Arc<Shared>, node: NodeId) {
@@ -82,14 +80,20 @@ fn turn(
     let version = if shared.topic_id.is_nil() { version.min(BY_NAME) } else { version };
     connection.send_at(&request(shared, plan, version), version)?;
     let answer = receive(shared, node, &mut connection, &plan.asks)?;
-    let throttle = Duration::from_millis(u64::try_from(answer.throttle_time_ms).unwrap_or(0));
+    let rest = error::rest(answer.throttle_time_ms);
     let beyond = take_in(shared, plan, answer);
     shared.node_works(node);
+    if !rest.is_zero() {
+        tracing::debug!(
+            topic = shared.topic,
+            node = node.0,
+            ?rest,
+            "the broker asks for a rest: a quota is used up"
+        );
+        shared.pause(rest);
+    }
     for ask in beyond {
         bounds(shared, &mut connection, &ask)?;
-    }
-    if !throttle.is_zero() {
-        shared.pause(throttle.min(THROTTLE_MAX));
     }
     Ok(connection)
 }

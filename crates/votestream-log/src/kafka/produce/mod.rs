@@ -208,13 +208,14 @@ impl KafkaHandle {
         self.shared.push(partition, batch, ack)
     }
 
-    pub(crate) fn try_append(
+    pub(crate) fn append_within(
         &self,
         partition: PartitionId,
         batch: SealedBatch,
         ack: Ack,
+        time: Duration,
     ) -> Result<(), TryAppendError> {
-        self.shared.try_push(partition, batch, ack)
+        self.shared.push_within(partition, batch, ack, time)
     }
 
     pub(crate) fn flush(&self) -> Result<(), LogError> {

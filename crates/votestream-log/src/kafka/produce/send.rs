@@ -13,7 +13,7 @@ use crate::kafka::NodeId;
 use crate::kafka::backoff::Backoff;
 use crate::kafka::config::REQUEST_TIMEOUT;
 use crate::kafka::connection::Connection;
-use crate::kafka::error::{Sort, refused, sort};
+use crate::kafka::error::{self, Sort, refused, sort};
 use crate::url::Codec;
 use bytes::Bytes;
 use kafka_protocol::ResponseError as E;
@@ -32,6 +32,10 @@ const REQUESTS_MAX: usize = 5;
 const REPLICATION_TIME_MAX: Duration = Duration::from_secs(10);
 /// While requests are under way and more could be sent, how often it is looked whether there is more.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// A broker that is silent for so long is no more waited for once others lead the partitions that it was sent batches of.
+const SILENCE: Duration = Duration::from_secs(2);
+/// How often that is looked at.
+const SILENCE_LOOK: Duration = Duration::from_millis(500);
 /// How long a topic may be unknown to the brokers before it counts as deleted.
 const UNKNOWN_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -49,6 +53,35 @@ pub(super) struct Sender {
 struct Link {
     connection: Connection,
     requests: VecDeque<Request>,
+    /// How many requests may be under way: one more after each answer, one alone after an answer that asks for a rest.
+    most: usize,
+    /// The broker asked for no request before this, and answers none that are under way.
+    rest_until: Option<Instant>,
+}
+
+impl Link {
+    fn new(connection: Connection) -> Self {
+        Self { connection, requests: VecDeque::new(), most: 1, rest_until: None }
+    }
+
+    /// How long the broker wants to be left alone.
+    fn resting(&self) -> Option<Duration> {
+        self.rest_until?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    }
+
+    /// Since when an answer to `sent` can be expected.
+    fn expected_since(&self, sent: Instant) -> Instant {
+        self.rest_until.map_or(sent, |until| until.max(sent))
+    }
+
+    /// Takes in for how long an answer asks not to be asked (0: not at all).
+    fn told(&mut self, rest: Duration) {
+        if rest.is_zero() {
+            self.most = (self.most + 1).min(REQUESTS_MAX);
+        } else {
+            (self.most, self.rest_until) = (1, Some(Instant::now() + rest));
+        }
+    }
 }
 
 /// The batches of one request: partition and sequence number.
@@ -94,13 +127,15 @@ impl Sender {
 
     /// Waits until there is something to do.
     fn next(&self) -> Next {
-        let requests = self.link.as_ref().map_or(0, |link| link.requests.len());
+        let link = self.link.as_ref();
+        let (requests, most) = link.map_or((0, 1), |link| (link.requests.len(), link.most));
         let mut state = self.shared.lock();
         loop {
             if state.ended() {
                 return Next::End;
             }
-            if requests < REQUESTS_MAX {
+            let resting = link.and_then(Link::resting);
+            if requests < most && resting.is_none() {
                 let loads = collect(&mut state, self.node);
                 if !loads.is_empty() {
                     return Next::Send(loads, state.transaction.id.clone());
@@ -110,7 +145,7 @@ impl Sender {
                 return Next::Receive;
             }
             let now = Instant::now();
-            let held = state.lanes.iter().filter_map(|lane| lane.held_for(now)).min();
+            let held = state.lanes.iter().filter_map(|lane| lane.held_for(now)).chain(resting).min();
             state = match held {
                 None => super::shared::wait(&self.shared.moved, state),
                 Some(held) => {
@@ -125,7 +160,7 @@ impl Sender {
             link
         } else {
             let connection = self.cluster.connect(self.node)?;
-            self.link.insert(Link { connection, requests: VecDeque::new() })
+            self.link.insert(Link::new(connection))
         };
         point("kafka-produce-before-send");
         link.connection.send(&request(&self.shared.topic, loads, transaction))?;
@@ -138,20 +173,29 @@ impl Sender {
     fn receive(&mut self) -> Result<(), LogError> {
         let Some(link) = &mut self.link else { return Ok(()) };
         let Some(first) = link.requests.front() else { return Ok(()) };
-        let most = REQUEST_TIMEOUT.saturating_sub(first.sent.elapsed());
-        let wait = if link.requests.len() < REQUESTS_MAX { most.min(LOOK_AGAIN) } else { most };
+        let waited = Instant::now().saturating_duration_since(link.expected_since(first.sent));
+        let mut most = REQUEST_TIMEOUT.saturating_sub(waited);
+        if waited >= SILENCE {
+            if self.shared.lock().is_left(self.node, &first.batches) {
+                most = Duration::ZERO;
+            }
+            self.shared.moved.notify_all();
+        }
+        let look = if link.requests.len() < link.most { LOOK_AGAIN } else { SILENCE_LOOK };
+        let wait = most.min(look);
         match link.connection.receive_within::<ProduceRequest>(wait)? {
             Some(answer) => {
                 point("kafka-produce-answered");
                 let place = link.connection.place().to_owned();
                 let batches = link.requests.pop_front().map(|request| request.batches).unwrap_or_default();
+                link.told(error::rest(answer.throttle_time_ms));
                 self.backoff.reset();
                 self.answered(&place, &batches, &answer)
             }
             None if wait < most => Ok(()),
             None => Err(LogError::Unreachable {
                 place: link.connection.place().to_owned(),
-                what: format!("no answer to Produce within {} s", REQUEST_TIMEOUT.as_secs()),
+                what: format!("no answer to Produce within {} s", waited.as_secs()),
                 next: "is it up, and not overloaded?",
             }),
         }
@@ -286,6 +330,17 @@ impl Sender {
     }
 }
 
+impl State {
+    /// Whether others lead all of the partitions that `node` was sent batches of. Asks for the metadata to be read anew.
+    fn is_left(&mut self, node: NodeId, batches: &[(usize, i32)]) -> bool {
+        let mut leaders =
+            batches.iter().map(|(partition, _)| self.leaders.get(*partition).copied().flatten());
+        let left = leaders.all(|leader| leader.is_some_and(|leader| leader != node));
+        self.refresh |= !left;
+        left
+    }
+}
+
 /// Takes what `node` should send now: at most a batch a partition, as the protocol has it.
 fn collect(state: &mut State, node: NodeId) -> Vec<Load> {
     let now = Instant::now();
@@ -336,4 +391,26 @@ fn request(topic: &str, loads: &[Load], transaction: Option<&str>) -> ProduceReq
         .with_acks(-1)
         .with_timeout_ms(REPLICATION_TIME_MAX.as_millis() as i32)
         .with_topic_data(vec![topic])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::LogWatch;
+
+    #[test]
+    fn a_silent_broker_is_left_once_others_lead_all_that_it_was_sent() {
+        let (one, two) = (NodeId(1), NodeId(2));
+        let leaders = vec![Some(two), Some(one), None];
+        let who = Stamp { producer_id: 1, producer_epoch: 0, base_sequence: 0, transactional: false };
+        let shared = Shared::new("votes".to_owned(), LogWatch::new(&[Offset(0); 3]), leaders, who);
+        for (batches, left) in
+            [(&[(0, 0)][..], true), (&[(1, 0)], false), (&[(0, 0), (1, 0)], false), (&[(2, 0)], false)]
+        {
+            let mut state = shared.lock();
+            state.refresh = false;
+            assert_eq!(state.is_left(one, batches), left, "{batches:?}");
+            assert_eq!(state.refresh, !left, "as long as it leads any, the metadata are asked for");
+        }
+    }
 }

@@ -172,18 +172,27 @@ impl Shared {
         Ok(())
     }
 
-    /// Queues a batch, or gives it back when there is no room.
-    pub(super) fn try_push(
+    /// Queues a batch, or gives it back when there is no room within `time`.
+    pub(super) fn push_within(
         &self,
         partition: PartitionId,
         batch: SealedBatch,
         ack: Ack,
+        time: Duration,
     ) -> Result<(), TryAppendError> {
         self.admit(partition, &batch).map_err(TryAppendError::Refused)?;
-        let state = self.lock();
-        state.check().map_err(TryAppendError::Refused)?;
-        if !state.has_room_for(batch.bytes()) {
-            return Err(TryAppendError::Full(batch, ack));
+        let until = Instant::now() + time;
+        let mut state = self.lock();
+        loop {
+            state.check().map_err(TryAppendError::Refused)?;
+            if state.has_room_for(batch.bytes()) {
+                break;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(TryAppendError::Full(batch, ack));
+            }
+            state = self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         self.enqueue(state, Item { partition, batch, ack: Some(ack) });
         Ok(())

@@ -366,13 +366,14 @@ impl Committer {
         TransactionalId(StrBytes::from_string(self.id.to_string()))
     }
 
-    /// Asks the coordinator; the connection is kept while it is good.
+    /// Asks the coordinator; the connection is kept while it is good. After that time the transaction is lost anyway, and all of this may be
+    /// asked again: of another coordinator, if this one is silent.
     fn ask<R: Request>(&mut self, request: &R) -> Result<R::Response, LogError> {
         let mut connection = match self.coordinator.take() {
             Some(connection) => connection,
             None => self.cluster.connect_coordinator(&self.id)?,
         };
-        let answer = connection.call(request);
+        let answer = connection.call_within(request, TRANSACTION_TIME_MAX);
         if answer.is_ok() {
             self.coordinator = Some(connection);
         }

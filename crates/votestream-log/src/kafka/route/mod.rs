@@ -18,8 +18,9 @@ mod recover;
 
 pub use copy::{COPY_SUFFIX, copy_of, create_copy};
 
-use super::group::{Assignment, Group};
+use super::group::Group;
 use super::librdkafka;
+use crate::assigned::Assigned;
 use crate::error::LogError;
 use crate::kafka_url::KafkaUrl;
 use crate::reader::LogReader;
@@ -90,7 +91,7 @@ struct Router<'a> {
     ends: Vec<Offset>,
     starts: Vec<Offset>,
     lanes: BTreeMap<PartitionId, Lane>,
-    assignment: Assignment,
+    assignment: Assigned,
     /// Partitions whose committed position is at the end or beyond: nobody has to route them any more.
     finished: Vec<bool>,
     events: (Sender<Event>, Receiver<Event>),
@@ -129,7 +130,7 @@ pub fn route(
         ends,
         starts,
         lanes: BTreeMap::new(),
-        assignment: Assignment::default(),
+        assignment: Assigned::default(),
         events: channel(),
         lane_count: 0,
         others_at: now,

@@ -5,7 +5,7 @@ mod report;
 mod workers;
 
 use super::clock::{Cost, Watch};
-use crate::args::Bench;
+use crate::args::{Bench, BenchBatches};
 use crate::commands::{count, random, threads, writing};
 use crate::{Outcome, progress, signals};
 use anyhow::{Context, Result, bail};
@@ -15,12 +15,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use votestream_election::Election;
 use votestream_election::definition::US_PRESIDENT_2024;
+use votestream_election::framing::Piece;
 use votestream_engine::Shutdown;
 use votestream_engine::count::{
     CountOptions, CountSummary, Everything, OnCommit, first_pin, run as run_count,
 };
 use votestream_engine::produce::{Batcher, Pace, simulate_into_log};
-use votestream_log::{KafkaUrl, LogReader, LogUrl, ReaderKind, consume_all, create_topic};
+use votestream_log::{KafkaUrl, LogReader, LogUrl, OrdinaryProducer, ReaderKind, consume_all, create_topic};
 use votestream_sim::{Faults, Order, SimOptions, Simulation, Votes};
 use votestream_store::{ReaderStore, StoreUrl, WriterStore};
 
@@ -28,6 +29,8 @@ use votestream_store::{ReaderStore, StoreUrl, WriterStore};
 const PARTITIONS: u32 = 4;
 /// Records on top of the votes that come from voters who were counted already.
 const DUPLICATES: &str = "duplicates=0.01";
+/// Records between two looks whether to stop.
+const LOOK_RECORDS: u64 = 65_536;
 /// Rounds in turn, of which the best counts.
 const ROUNDS: usize = 3;
 
@@ -39,6 +42,7 @@ struct Place<'a> {
     store: StoreUrl,
     /// The same as it was typed.
     store_text: String,
+    batches: BenchBatches,
     shutdown: &'a Shutdown,
 }
 
@@ -67,6 +71,7 @@ pub fn run(args: &Bench) -> Result<Outcome> {
         topic,
         store: store.parse()?,
         store_text: store.clone(),
+        batches: args.batches,
         shutdown: &shutdown,
     };
     let report = place.measure()?;
@@ -81,12 +86,20 @@ pub fn run(args: &Bench) -> Result<Outcome> {
 impl Place<'_> {
     fn measure(&self) -> Result<KafkaReport> {
         create_topic(&self.topic, PARTITIONS, 1)?;
-        let produced = self.produce()?;
+        let produced = match self.batches {
+            BenchBatches::Large => self.produce()?,
+            BenchBatches::Small => self.produce_as_others()?,
+        };
         let records = self.simulation.records();
         let mut report = KafkaReport {
             topic: self.topic.to_string(),
             votes: self.simulation.votes(),
             records,
+            batches: match self.batches {
+                BenchBatches::Large => "large",
+                BenchBatches::Small => "small",
+            },
+            records_per_batch: 0.0,
             produce: Rate::of(records, produced),
             raw: Rate::WORST,
             native: Rate::WORST,
@@ -104,10 +117,15 @@ impl Place<'_> {
                 report.flush_cpu_share = flush_cpu_share;
             }
             report.librdkafka.best(self.count(ReaderKind::Librdkafka)?.0);
-            report.read.best(self.read()?);
+            let (rate, batches) = self.read()?;
+            report.read.best(rate);
+            report.records_per_batch = records as f64 / batches.max(1) as f64;
         }
-        report.workers = workers::scaling(self)?;
-        report.takeover = Some(workers::takeover(self)?);
+        // What more workers cost, and a takeover, do not depend on how the topic was written.
+        if self.batches == BenchBatches::Large {
+            report.workers = workers::scaling(self)?;
+            report.takeover = Some(workers::takeover(self)?);
+        }
         Ok(report)
     }
 
@@ -129,6 +147,26 @@ impl Place<'_> {
         let cost = watch.cost();
         bar.finish_and_clear();
         super::check(self.shutdown)?;
+        Ok(cost)
+    }
+
+    /// Simulates into the topic through librdkafka's producer.
+    fn produce_as_others(&self) -> Result<Cost> {
+        let mut producer = OrdinaryProducer::new(&self.topic)?;
+        let bar = progress::records(Some(self.simulation.records()), "producing");
+        let watch = Watch::start();
+        let mut cursor = self.simulation.cursor(0);
+        while let Some((meta, bytes)) = cursor.next_record() {
+            let key = meta.voter.as_ref().map(|voter| &voter.key[..]);
+            producer.send(meta.timestamp, key, Piece::of_record(bytes).bytes)?;
+            if meta.index.is_multiple_of(LOOK_RECORDS) {
+                bar.set_position(meta.index);
+                super::check(self.shutdown)?;
+            }
+        }
+        producer.finish()?;
+        let cost = watch.cost();
+        bar.finish_and_clear();
         Ok(cost)
     }
 
@@ -169,8 +207,8 @@ impl Place<'_> {
         Ok((Rate::of(summary.records, Cost { wall: summary.elapsed, ..cost }), share))
     }
 
-    /// Fetching, checking, decompressing and walking records, all in one thread, nothing more.
-    fn read(&self) -> Result<Rate> {
+    /// Fetching, checking, decompressing and walking records, all in one thread, nothing more. Also: how many batches there are.
+    fn read(&self) -> Result<(Rate, u64)> {
         let watch = Watch::start();
         let log = LogReader::open_url(&LogUrl::Kafka(self.topic.clone()))?;
         let ends = log.refresh_ends()?;
@@ -178,13 +216,14 @@ impl Place<'_> {
         for (partition, start) in log.start_offsets()?.into_iter().enumerate() {
             readers.push(log.partition(votestream_election::PartitionId(partition as u32), start)?);
         }
-        let mut records = 0;
+        let (mut records, mut batches) = (0, 0);
         while readers.iter().zip(&ends).any(|(reader, end)| reader.position() < *end) {
             let mut idle = true;
             for reader in &mut readers {
                 while let Some(batch) = reader.next_batch()? {
                     idle = false;
                     if !batch.is_skipped() {
+                        batches += 1;
                         for record in batch.records() {
                             std::hint::black_box(record?.value);
                             records += 1;
@@ -198,7 +237,7 @@ impl Place<'_> {
             }
             super::check(self.shutdown)?;
         }
-        Ok(Rate::of(records, watch.cost()))
+        Ok((Rate::of(records, watch.cost()), batches))
     }
 
     /// What was counted must be what was simulated, or nothing was measured.

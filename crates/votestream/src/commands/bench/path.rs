@@ -174,8 +174,9 @@ fn prove(
     if reader.snapshot(&election.id)?.totals != simulation.expected().totals {
         bail!("the count is not what was simulated: this is a fault of the program, please report it");
     }
-    let report =
-        recount::compare(&election, &LogReader::open(log, None)?, (store, &reader), threads(None), shutdown)?;
+    let log = LogReader::open(log, None)?;
+    let options = recount::default_options();
+    let report = recount::compare(&election, &log, (store, &reader), &options, shutdown)?;
     if let Some(first) = report.differences.first().filter(|_| !shutdown.is_raised()) {
         bail!("the recount differs ({first}): this is a fault of the program, please report it");
     }

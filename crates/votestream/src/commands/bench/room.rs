@@ -21,7 +21,7 @@ pub struct Room {
 impl Room {
     /// Makes one in `dir`, or where the system keeps what is temporary, if the disk has room for what will be written.
     pub fn make(dir: Option<&Path>, simulation: &Simulation) -> Result<Self> {
-        let dir = dir.map_or_else(std::env::temp_dir, Path::to_owned);
+        let dir = place(dir);
         let needed = simulation.records() * DISK_BYTES_A_VOTE + BESIDE_BYTES;
         let mib = |bytes: u64| grouped(bytes.div_ceil(1 << 20));
         match doctor::free_bytes(&dir) {
@@ -34,13 +34,22 @@ impl Room {
             ),
             _ => {}
         }
+        Self::in_dir(&dir)
+    }
+
+    /// Makes one for a few megabytes.
+    pub fn small(dir: Option<&Path>) -> Result<Self> {
+        Self::in_dir(&place(dir))
+    }
+
+    fn in_dir(dir: &Path) -> Result<Self> {
         let missing = |above: &&Path| !above.as_os_str().is_empty() && !above.exists();
         let made = dir.ancestors().take_while(missing).map(Path::to_owned).collect();
         let path = dir.join(format!("votestream-bench-{}", std::process::id()));
         let cannot = || {
             format!("cannot make '{}'; name a directory that may be written to with --dir", path.display())
         };
-        std::fs::create_dir_all(&dir).with_context(cannot)?;
+        std::fs::create_dir_all(dir).with_context(cannot)?;
         std::fs::create_dir(&path).with_context(cannot)?;
         Ok(Self { path, made })
     }
@@ -62,6 +71,11 @@ impl Room {
         let path = self.path.join(name);
         std::fs::remove_dir_all(&path).with_context(|| format!("cannot remove '{}'", path.display()))
     }
+}
+
+/// Where it is asked for, or where the system keeps what is temporary.
+fn place(dir: Option<&Path>) -> PathBuf {
+    dir.map_or_else(std::env::temp_dir, Path::to_owned)
 }
 
 /// Bytes of all files under a directory, or of the file.
@@ -91,7 +105,8 @@ mod tests {
     #[test]
     fn a_room_leaves_nothing_and_takes_nothing_that_was_there() {
         let outer = tempfile::tempdir().unwrap();
-        let simulation = super::super::simulation(votestream_sim::Votes::Count(10)).unwrap();
+        let simulation =
+            super::super::simulation(votestream_sim::Votes::Count(10), votestream_sim::Order::Night).unwrap();
         let dir = outer.path().join("new").join("newer");
         let room = Room::make(Some(&dir), &simulation).unwrap();
         std::fs::write(room.sub("log").unwrap().join("file"), "bytes").unwrap();

@@ -46,7 +46,7 @@ impl State {
             return Assigned { generation: self.before, partitions: Vec::new() };
         };
         let now = group.assignment();
-        Assigned { generation: self.before + now.generation, partitions: now.partitions }
+        Assigned { generation: self.before + now.generation, ..now }
     }
 }
 
@@ -67,7 +67,7 @@ impl Assignment for Member {
         let before = state.before;
         if let Some(group) = &state.group {
             let now = group.wait_change(since - before, patience)?;
-            Ok(Assigned { generation: before + now.generation, partitions: now.partitions })
+            Ok(Assigned { generation: before + now.generation, ..now })
         } else {
             drop(state);
             std::thread::park_timeout(patience);

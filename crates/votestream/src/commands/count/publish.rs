@@ -5,7 +5,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use votestream_election::Election;
 use votestream_election::results::Results;
 use votestream_engine::count::Committed;
@@ -14,6 +14,8 @@ use votestream_store::ReaderStore;
 
 /// Shortest time between two looks at the store.
 const EVERY: Duration = Duration::from_millis(250);
+/// Longest time between two: acts of the desk come without a commit of ours.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the last values are waited for at the end.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
 /// Stands for all regions in a key.
@@ -33,10 +35,23 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// The newest sequence committed, while this worker publishes.
-    due: Option<u64>,
+    role: Role,
+    /// Something was committed.
+    due: bool,
     /// No more will come.
     over: bool,
+}
+
+/// Whether this worker is the one that publishes.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Role {
+    /// Another one is.
+    #[default]
+    Aside,
+    /// It became so: what it published before may have been replaced by another worker.
+    Began,
+    /// It is.
+    Leads,
 }
 
 impl Publishing {
@@ -48,7 +63,8 @@ impl Publishing {
         let publisher = Publisher::open(&url)?;
         let shared = Arc::<Shared>::default();
         let told = Arc::clone(&shared);
-        let work = move || Work { store, election, publisher, published: BTreeMap::new() }.run(&told);
+        let published = BTreeMap::new();
+        let work = move || Work { store, election, publisher, published, sequence: None }.run(&told);
         let thread = std::thread::Builder::new().name("publish".to_owned()).spawn(work)?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -57,10 +73,14 @@ impl Publishing {
     pub fn notifier(&self) -> impl Fn(&Committed) + Send + Sync + 'static {
         let shared = Arc::clone(&self.shared);
         move |committed| {
-            if committed.leads {
-                shared.state.lock().unwrap_or_else(PoisonError::into_inner).due = Some(committed.sequence);
-                shared.wake.notify_one();
-            }
+            let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.role = match (committed.leads, state.role) {
+                (false, _) => Role::Aside,
+                (true, Role::Aside) => Role::Began,
+                (true, role) => role,
+            };
+            state.due = true;
+            shared.wake.notify_one();
         }
     }
 
@@ -81,41 +101,72 @@ struct Work {
     publisher: Publisher,
     /// The votes last published of each key; `None`: that they are withheld.
     published: BTreeMap<String, Option<u64>>,
+    /// The store's sequence that they are of.
+    sequence: Option<u64>,
 }
 
 impl Work {
     fn run(mut self, shared: &Shared) {
         loop {
-            let (due, over) = {
-                let state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-                let wait = shared.wake.wait_while(state, |state| state.due.is_none() && !state.over);
-                let mut state = wait.unwrap_or_else(PoisonError::into_inner);
-                (state.due.take(), state.over)
-            };
-            if due.is_some() {
-                self.publish();
+            let state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let asleep = |state: &mut State| !state.over && (!state.due || state.role == Role::Aside);
+            let (mut state, _) = shared
+                .wake
+                .wait_timeout_while(state, LOOK_EVERY, asleep)
+                .unwrap_or_else(PoisonError::into_inner);
+            let (role, over) = (state.role, state.over);
+            state.due = false;
+            if role == Role::Began {
+                state.role = Role::Leads;
             }
+            drop(state);
             if over {
                 break;
+            }
+            if role == Role::Began {
+                self.published.clear();
+                self.sequence = None;
+            }
+            if role != Role::Aside && self.behind() {
+                self.publish();
             }
             // The newest values of a key are all that counts: what is committed meanwhile is published together.
             std::thread::park_timeout(EVERY);
         }
-        if !self.publisher.flush(FLUSH_MAX) {
+        self.settle();
+    }
+
+    /// Whether the store holds more than was published.
+    fn behind(&self) -> bool {
+        // An error is told by who reads the snapshot.
+        self.store.sequence(&self.election.id).map_or(true, |now| self.sequence != Some(now))
+    }
+
+    /// Publishes what is left, also where nothing was to be counted. Whether another worker publishes beside this one is not known: so it
+    /// looks again once the brokers have what it published, and a value of ours never stands above a newer one of theirs.
+    fn settle(&mut self) {
+        let deadline = Instant::now() + FLUSH_MAX;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let mut arrived = self.publisher.flush(left());
+        while arrived && !left().is_zero() && self.behind() && self.publish() {
+            arrived = self.publisher.flush(left());
+        }
+        if !arrived {
             let why = self.publisher.trouble().unwrap_or_default();
             tracing::warn!("not all results could be published: {why}; the next run publishes them anew");
         }
     }
 
-    /// Publishes what differs from what was published before.
-    fn publish(&mut self) {
+    /// Publishes what differs from what was published before; says whether the store could be read.
+    fn publish(&mut self) -> bool {
         let snapshot = match self.store.snapshot(&self.election.id) {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 tracing::warn!("results are not published now: {error}");
-                return;
+                return false;
             }
         };
+        self.sequence = Some(snapshot.sequence);
         let results = Results::of(&self.election, &snapshot);
         for candidate in &results.candidates {
             self.cell((ALL, &candidate.id), Some(candidate.votes), results.sequence);
@@ -131,6 +182,7 @@ impl Work {
         if let Some(trouble) = self.publisher.trouble() {
             tracing::debug!("results wait to be published: {trouble}");
         }
+        true
     }
 
     fn cell(&mut self, (region, candidate): (&str, &str), votes: Option<u64>, sequence: u64) {

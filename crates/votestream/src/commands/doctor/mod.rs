@@ -1,8 +1,10 @@
 //! `doctor`: looks at a set-up and says line by line what is well and what is not, and what to do. It changes nothing.
 //!
-//! Facts are gathered here, in `log`, `store` and `server`; what they mean is judged by pure functions, most of them in files of their
+//! Facts are gathered here, in `log`, `store`, `archive` and `server`; what they mean is judged by pure functions, most of them in files of their
 //! own (`topic`, `sample`, `lag`).
 
+#[cfg_attr(not(feature = "archive"), path = "no_archive.rs")]
+mod archive;
 mod lag;
 mod lines;
 mod log;
@@ -44,12 +46,14 @@ struct Targets {
     log: Option<LogUrl>,
     store: Option<StoreUrl>,
     server: Option<String>,
+    archive: Option<String>,
 }
 
 impl Targets {
     fn of(args: &Doctor) -> Result<Self> {
         let data = args.data.clone().unwrap_or_else(|| PathBuf::from("votestream-data"));
-        let named = args.log.is_some() || args.store.is_some() || args.server.is_some();
+        let named =
+            args.log.is_some() || args.store.is_some() || args.server.is_some() || args.archive.is_some();
         let made = !named && data.exists();
         let log = match &args.log {
             Some(url) => Some(url.parse()?),
@@ -59,11 +63,11 @@ impl Targets {
             Some(url) => Some(url.parse()?),
             None => made.then(|| StoreUrl::sqlite(data.join("results.db"))),
         };
-        Ok(Self { data, log, store, server: args.server.clone() })
+        Ok(Self { data, log, store, server: args.server.clone(), archive: args.archive.clone() })
     }
 
     fn nothing(&self) -> bool {
-        self.log.is_none() && self.store.is_none() && self.server.is_none()
+        self.log.is_none() && self.store.is_none() && self.server.is_none() && self.archive.is_none()
     }
 }
 
@@ -76,6 +80,9 @@ fn quick(targets: &Targets, lines: &mut Lines) {
         && store::open(url, lines).is_some()
     {
         lines.well(format!("store {url}: answers"));
+    }
+    if let Some(url) = &targets.archive {
+        archive::check(url, None, true, lines);
     }
     if let Some(url) = &targets.server {
         server::check(url, lines);
@@ -101,6 +108,9 @@ fn thorough(args: &Doctor, targets: &Targets, lines: &mut Lines) -> Result<()> {
                 store::lag_of(store, id, log, lines);
             }
         }
+    }
+    if let Some(url) = &targets.archive {
+        archive::check(url, log.as_ref(), false, lines);
     }
     if let Some(url) = &targets.server {
         server::check(url, lines);

@@ -36,6 +36,12 @@ fn told(error: &StoreError, lines: &mut Lines) {
         StoreError::Corrupt { .. } | StoreError::Missing { .. } => {
             lines.fault(format!("store: {error}"), otherwise);
         }
+        StoreError::Refused { store, why, source } => {
+            // What is wrong, a colon, what to do.
+            let (what, next) = why.split_once(": ").unwrap_or((why, otherwise));
+            let said = source.as_ref().map_or(String::new(), |said| format!(" ({said})"));
+            lines.fault(format!("store {store}: {what}{said}"), next);
+        }
         _ => lines.failure("store", error, otherwise),
     }
 }
@@ -67,8 +73,9 @@ pub(super) fn check(
                 lines.well(format!("election '{}': its rows add up", head.id));
                 whole.push(head.id);
             }
-            Err(error) => lines.fault(
-                format!("election '{}': {error}", head.id),
+            Err(error) => lines.failure(
+                &format!("election '{}'", head.id),
+                &error,
                 "rebuild it with `votestream recount --from-scratch`, as a login that may count",
             ),
         }

@@ -3,7 +3,7 @@
 
 use super::{open_to_read, partition_of};
 use anyhow::Result;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use votestream_election::Election;
 use votestream_engine::Shutdown;
@@ -12,15 +12,21 @@ use votestream_server::{Ingest, LogLease};
 
 /// How long the log stays open after the last POST.
 const IDLE_MAX: Duration = Duration::from_secs(2);
+/// How long a POST waits while another has the log opened, or it is being closed: with its brokers away either takes long.
+const BUSY_MAX: Duration = Duration::from_secs(5);
 
 /// A log that is opened when it is needed.
 pub struct Door {
     url: LogUrl,
     inside: Mutex<Inside>,
+    /// The log is not being opened or closed any more.
+    free: Condvar,
     closing: Shutdown,
 }
 
 struct Inside {
+    /// Somebody opens or closes the log.
+    busy: bool,
     writer: Option<Arc<LogWriter>>,
     used: Instant,
 }
@@ -28,8 +34,8 @@ struct Inside {
 impl Door {
     /// Closed for now. A thread of its own closes it again when it is idle.
     pub fn new(url: LogUrl) -> Arc<Self> {
-        let inside = Mutex::new(Inside { writer: None, used: Instant::now() });
-        let door = Arc::new(Self { url, inside, closing: Shutdown::new() });
+        let inside = Mutex::new(Inside { busy: false, writer: None, used: Instant::now() });
+        let door = Arc::new(Self { url, inside, free: Condvar::new(), closing: Shutdown::new() });
         let watched = Arc::downgrade(&door);
         let closing = door.closing.clone();
         std::thread::spawn(move || {
@@ -51,40 +57,66 @@ impl Door {
     }
 
     fn open(&self) -> Result<LogLease, LogError> {
-        let mut inside = self.inside();
-        let writer = match &inside.writer {
-            Some(writer) => Arc::clone(writer),
-            None => Arc::new(LogWriter::open_url(&self.url, WriterOptions::default())?),
-        };
-        inside.writer = Some(Arc::clone(&writer));
+        let mut inside = self.free()?;
+        if inside.writer.is_none() {
+            inside.busy = true;
+            drop(inside);
+            let opened = LogWriter::open_url(&self.url, WriterOptions::default());
+            inside = self.inside();
+            inside.busy = false;
+            self.free.notify_all();
+            inside.writer = Some(Arc::new(opened?));
+        }
         inside.used = Instant::now();
-        Ok(LogLease { log: writer.handle(), open: Some(writer) })
+        let open = inside.writer.clone();
+        let Some(writer) = &open else { return Err(LogError::Closed) };
+        Ok(LogLease { log: writer.handle(), open: open.clone().map(|writer| writer as _) })
     }
 
     fn close_when_idle(&self) -> Result<(), LogError> {
-        let mut inside = self.inside();
-        if inside.used.elapsed() < IDLE_MAX {
+        let inside = self.inside();
+        if inside.busy || inside.used.elapsed() < IDLE_MAX {
             return Ok(());
         }
-        Self::close_unused(&mut inside)
+        self.close_unused(inside)
     }
 
     /// Closes the log unless a request still holds it.
-    fn close_unused(inside: &mut Inside) -> Result<(), LogError> {
-        match inside.writer.take().map(Arc::try_unwrap) {
-            None => Ok(()),
-            Some(Ok(writer)) => writer.close(),
+    fn close_unused(&self, mut inside: MutexGuard<'_, Inside>) -> Result<(), LogError> {
+        let writer = match inside.writer.take().map(Arc::try_unwrap) {
+            None => return Ok(()),
+            Some(Ok(writer)) => writer,
             Some(Err(held)) => {
                 inside.writer = Some(held);
-                Ok(())
+                return Ok(());
             }
-        }
+        };
+        inside.busy = true;
+        drop(inside);
+        let closed = writer.close();
+        self.inside().busy = false;
+        self.free.notify_all();
+        closed
     }
 
     /// Closes the log for good; requests have ended.
     pub fn close(&self) -> Result<(), LogError> {
         self.closing.raise();
-        Self::close_unused(&mut self.inside())
+        self.close_unused(self.inside())
+    }
+
+    /// Waits until nobody opens or closes the log.
+    fn free(&self) -> Result<MutexGuard<'_, Inside>, LogError> {
+        let waited = self.free.wait_timeout_while(self.inside(), BUSY_MAX, |inside| inside.busy);
+        let (inside, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            return Err(LogError::Unreachable {
+                place: self.url.to_string(),
+                what: "opening it takes long".to_owned(),
+                next: "are its brokers up?",
+            });
+        }
+        Ok(inside)
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {

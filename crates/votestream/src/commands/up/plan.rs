@@ -12,6 +12,8 @@ use votestream_sim::{Order, SimOptions, Simulation, Votes};
 
 /// The file in the data directory.
 const FILE: &str = "up.json";
+/// What it is called until it is whole. One that a kill left behind is nothing, and is written over.
+const UNFINISHED: &str = "up.json.new";
 /// Raised when the file's meaning changes.
 const FORMAT: u32 = 1;
 
@@ -37,9 +39,8 @@ impl Plan {
             plan.agrees(args)?;
             return Ok(plan);
         }
-        let foreign =
-            std::fs::read_dir(&args.data).ok().and_then(|mut files| files.next()).and_then(Result::ok);
-        if let Some(file) = foreign {
+        let mut files = std::fs::read_dir(&args.data).into_iter().flatten().filter_map(Result::ok);
+        if let Some(file) = files.find(|file| file.file_name() != UNFINISHED) {
             bail!(
                 "'{}' is no data directory of votestream: it holds '{}' but no {FILE}; name an empty or a new directory with --data",
                 args.data.display(),
@@ -131,7 +132,7 @@ impl Plan {
             )
         };
         std::fs::create_dir_all(data).with_context(cannot)?;
-        let temporary = data.join("up.json.new");
+        let temporary = data.join(UNFINISHED);
         let mut file = std::fs::File::create(&temporary).with_context(cannot)?;
         file.write_all(serde_json::to_string_pretty(self)?.as_bytes()).with_context(cannot)?;
         file.sync_all().with_context(cannot)?;

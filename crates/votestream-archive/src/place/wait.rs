@@ -1,0 +1,68 @@
+//! Waiting for clients that answer when they like: a runtime of their own, and a bound on every operation.
+
+use super::{PlaceError, Trouble};
+use std::time::Duration;
+#[cfg(feature = "hdfs")]
+use tokio::runtime::Handle;
+use tokio::runtime::Runtime;
+
+/// What it may take on top for each of these many bytes: half a MiB a second.
+const STEP_BYTES: u64 = 1 << 19;
+
+/// Threads of a client's runtime: they wait more than they work.
+const THREADS: usize = 2;
+
+/// Where a client runs, and how long it is waited for.
+#[derive(Debug)]
+pub struct Waits {
+    runtime: Runtime,
+    patience: Duration,
+}
+
+impl Waits {
+    /// Threads for a client, whose operations may take `patience` at most, and more for many bytes.
+    pub fn new(patience: Duration) -> Result<Self, PlaceError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("archive-client")
+            .enable_all()
+            .build()
+            .map_err(|error| PlaceError {
+                act: "reach",
+                name: "the archive".to_owned(),
+                what: format!("threads for its client cannot be started: {error}"),
+                trouble: Trouble::Other,
+            })?;
+        Ok(Self { runtime, patience })
+    }
+
+    /// Where a client may spawn what it does by itself.
+    #[cfg(feature = "hdfs")]
+    pub fn handle(&self) -> Handle {
+        self.runtime.handle().clone()
+    }
+
+    /// Carries an operation on `bytes` out, within bounds.
+    pub fn within<T>(
+        &self,
+        (act, name, bytes): (&'static str, &str, u64),
+        operation: impl Future<Output = Result<T, PlaceError>>,
+    ) -> Result<T, PlaceError> {
+        let patience = self.patience + Duration::from_secs(bytes / STEP_BYTES);
+        self.runtime.block_on(async { tokio::time::timeout(patience, operation).await }).unwrap_or_else(
+            |_| {
+                Err(PlaceError {
+                    act,
+                    name: name.to_owned(),
+                    what: format!("no answer within {} s", patience.as_secs()),
+                    trouble: Trouble::Away,
+                })
+            },
+        )
+    }
+}
+
+/// The first line of a message: servers send whole stack traces.
+pub fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}

@@ -1,0 +1,10 @@
+//! The archive against storage that fails, answers late, or is written by others.
+
+mod memory;
+mod prune;
+
+mod manifest;
+
+mod rows;
+
+mod damage;

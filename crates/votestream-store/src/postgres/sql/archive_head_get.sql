@@ -1,0 +1,1 @@
+SELECT number, digest, entry FROM votestream.archive_head WHERE archive = $1

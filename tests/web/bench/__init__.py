@@ -1,0 +1,1 @@
+"""The page beside the usual way to build one: `make bench-web`."""
