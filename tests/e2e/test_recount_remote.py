@@ -65,8 +65,8 @@ def test_identical_and_what_was_changed_is_named(night: Night, s3: S3, hdfs: Hdf
     recount("postgres")
 
 
-type Write = Callable[[str, pathlib.Path], object]
-type Delete = Callable[[str], object]
+Write = Callable[[str, pathlib.Path], object]
+Delete = Callable[[str], object]
 
 
 def in_s3(s3: S3) -> tuple[Place, Write, Delete]:

@@ -139,9 +139,12 @@ pub fn push_decimal(id: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[first..]);
 }
 
+/// Room for an integer's digits.
+pub(crate) type Digits = [u8; 24];
+
 /// An integer's digits, right-aligned, and where the first of them is.
 #[inline]
-pub(crate) fn decimal(id: u64) -> ([u8; 24], usize) {
+pub(crate) fn decimal(id: u64) -> (Digits, usize) {
     const EIGHT: u64 = 100_000_000;
     const ZEROS: u64 = 0x3030_3030_3030_3030;
     let mut digits = [0; 24];

@@ -304,6 +304,38 @@ fn a_voter_on_the_wrong_partition_stops_counting_or_is_rejected() {
 }
 
 #[test]
+fn a_key_must_be_the_canonical_text_however_the_id_is_written() {
+    let election = Election::preset("us-president-2024").expect("a preset");
+    let uuid = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
+    let upper = format!("\"{}\"", uuid.to_uppercase());
+    let escaped = r#""\u0031\u0032""#;
+    let ids =
+        [("12", "12"), ("\"12\"", "12"), (escaped, "12"), ("-0", "0"), ("\"012\"", "012"), (&*upper, uuid)];
+    for (written, canonical) in ids {
+        for framed in [false, true] {
+            let json = format!(r#"{{"decision":"trump","id": {written} ,"state":"OH","age":40}}"#);
+            // As JSON Schema's serializer frames it.
+            let frame: &[u8] = if framed { &[0, 0, 0, 0, 9] } else { &[] };
+            let value = [frame, json.as_bytes()].concat();
+            for (key, counted) in [(canonical, 1), (written, u64::from(written == canonical)), ("", 0)] {
+                let mut parser = EventParser::new(&election);
+                let seen = SeenVoters::new(DuplicatePolicy::First, 0, 0);
+                let model = Model::new(&election, 0);
+                let mut fold = PartitionCount::new(&election, model.state, seen, ALONE, Misrouted::Reject);
+                let record = Record { key: Some(key.as_bytes()), ..record(Offset(0), &value) };
+                fold.record(&mut parser, &record).unwrap();
+                let counts = fold.seal(Offset(1)).unwrap().counts;
+                assert_eq!(
+                    (counts.counted, counts.rejected),
+                    (counted, 1 - counted),
+                    "{written} keyed {key:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn minutes_never_go_back_and_the_future_is_not_believed() {
     let election = Election::preset("us-president-2024").expect("a preset");
     let mut parser = EventParser::new(&election);

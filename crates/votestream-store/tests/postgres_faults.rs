@@ -252,7 +252,7 @@ fn a_stopped_blocker_is_ended_by_the_taker() {
     let (store, _) = start(&database.url("?sslmode=disable"), &election, 2);
     drop(store);
     let lock = "BEGIN; UPDATE votestream.progress SET log_end = log_end WHERE partition = 1";
-    let url = database.url("?sslmode=disable&lock_timeout_ms=300");
+    let url = database.url("?sslmode=disable&lock_timeout_ms=1000");
     let mut taker = WriterStore::open(&url).unwrap();
     taker.create_or_resume(&election, &pin(2), NOW).unwrap();
 

@@ -14,7 +14,7 @@ use crate::framing::registry;
 use crate::ids::{BandIx, CandidateIx, GenderIx, Millis, RegionIx};
 use crate::ledger::LedgerVote;
 use crate::reject::RejectReason;
-use crate::voter::{VoterKey, VoterKeys, VoterText, push_decimal};
+use crate::voter::{Digits, VoterKey, VoterKeys, VoterText, decimal, push_decimal};
 use fields::Fields;
 use json::{Found, Kind, decode};
 use names::Names;
@@ -166,6 +166,30 @@ impl EventParser {
         match voter {
             VoterKey::Integer(id) => push_decimal(id, out),
             VoterKey::Text(_) => out.extend_from_slice(self.text.as_bytes()),
+        }
+    }
+
+    /// As [`Self::canonical_text`], without copying it: an integer's is nearly always there in `value`, the record judged last, and
+    /// `digits` is room for one that is not.
+    #[inline]
+    pub(crate) fn canonical_in<'a>(
+        &'a self,
+        voter: VoterKey,
+        value: &'a [u8],
+        digits: &'a mut Digits,
+    ) -> &'a [u8] {
+        let VoterKey::Integer(id) = voter else { return self.text.as_bytes() };
+        let found = self.fields.get(self.rules.places.voter);
+        match registry::event(value).get(found.start as usize..found.end as usize) {
+            // A number without point and exponent, or a text without escapes, that is an integer: `-0` alone is not canonical.
+            Some(raw) if matches!(found.kind, Kind::Integer | Kind::Text) && raw.first() != Some(&b'-') => {
+                raw
+            }
+            _ => {
+                let first;
+                (*digits, first) = decimal(id);
+                &digits[first..]
+            }
         }
     }
 

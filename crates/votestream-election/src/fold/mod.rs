@@ -134,7 +134,6 @@ pub struct PartitionCount {
     rejects: Vec<(Offset, RejectReason)>,
     ledger: LedgerHasher,
     group: Vec<Vote>,
-    text: Vec<u8>,
 }
 
 impl PartitionCount {
@@ -174,7 +173,6 @@ impl PartitionCount {
             rejects: Vec::new(),
             ledger: LedgerHasher::new(progress.next_offset, state.chain),
             group: Vec::with_capacity(GROUP),
-            text: Vec::new(),
         }
     }
 
@@ -258,7 +256,7 @@ impl PartitionCount {
     fn judge(&mut self, parser: &mut EventParser, record: &Record<'_>) -> Result<Vote, Judged> {
         let judged = parser.judge(record.value, record.timestamp, record.oversize);
         let reason = match judged {
-            Ok(vote) if self.belongs(parser, vote.voter, record.key) => {
+            Ok(vote) if self.belongs(parser, vote.voter, record) => {
                 self.ledger.vote(record.offset, &vote.ledger_row());
                 return Ok(vote);
             }
@@ -277,9 +275,9 @@ impl PartitionCount {
 
     /// Whether a partitioner is left that puts the voter here; narrows the set to those.
     #[inline]
-    fn belongs(&mut self, parser: &EventParser, voter: VoterKey, key: Option<&[u8]>) -> bool {
+    fn belongs(&mut self, parser: &EventParser, voter: VoterKey, record: &Record<'_>) -> bool {
         let place = (self.partition, self.partitions);
-        let left = agreeing(parser, (voter, key), place, self.partitioners, &mut self.text);
+        let left = agreeing(parser, (voter, record), place, self.partitioners);
         if left.is_empty() {
             return false;
         }

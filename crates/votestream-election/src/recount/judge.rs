@@ -25,7 +25,6 @@ pub struct Judge {
     partition: PartitionId,
     partitions: u32,
     partitioners: PartitionerSet,
-    text: Vec<u8>,
 }
 
 impl Judge {
@@ -36,13 +35,13 @@ impl Judge {
         partition: PartitionId,
         (partitions, partitioners): (u32, PartitionerSet),
     ) -> Self {
-        Self { parser: EventParser::new(election), partition, partitions, partitioners, text: Vec::new() }
+        Self { parser: EventParser::new(election), partition, partitions, partitioners }
     }
 
     /// What the record is.
     pub fn record(&mut self, record: &Record<'_>) -> Judged {
         let reason = match self.parser.judge(record.value, record.timestamp, record.oversize) {
-            Ok(vote) if !self.agreeing(&vote, record.key).is_empty() => return Judged::Vote(vote),
+            Ok(vote) if !self.agreeing(&vote, record).is_empty() => return Judged::Vote(vote),
             Ok(_) => RejectReason::Misrouted,
             Err(reason) => reason,
         };
@@ -53,7 +52,7 @@ impl Judge {
     /// which nothing was counted yet.
     pub fn narrow(&mut self, record: &Record<'_>) -> PartitionerSet {
         if let Ok(vote) = self.parser.judge(record.value, record.timestamp, record.oversize) {
-            let left = self.agreeing(&vote, record.key);
+            let left = self.agreeing(&vote, record);
             if !left.is_empty() {
                 self.partitioners = left;
             }
@@ -62,9 +61,9 @@ impl Judge {
     }
 
     #[inline]
-    fn agreeing(&mut self, vote: &Vote, key: Option<&[u8]>) -> PartitionerSet {
+    fn agreeing(&self, vote: &Vote, record: &Record<'_>) -> PartitionerSet {
         let place = (self.partition, self.partitions);
-        agreeing(&self.parser, (vote.voter, key), place, self.partitioners, &mut self.text)
+        agreeing(&self.parser, (vote.voter, record), place, self.partitioners)
     }
 }
 

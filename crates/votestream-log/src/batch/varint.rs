@@ -47,6 +47,11 @@ pub(super) fn take(bytes: &mut &[u8]) -> Option<i64> {
             *bytes = rest;
             Some(unzigzag(u64::from(a & 0x7f) | u64::from(b) << 7))
         }
+        // Deltas of offsets and times within a large batch.
+        [a, b, c, ref rest @ ..] if c < 0x80 => {
+            *bytes = rest;
+            Some(unzigzag(u64::from(a & 0x7f) | u64::from(b & 0x7f) << 7 | u64::from(c) << 14))
+        }
         _ => take_long(bytes),
     }
 }
@@ -116,6 +121,8 @@ mod tests {
         check(-65, &[0x81, 1]);
         check(8191, &[0xfe, 0x7f]);
         check(8192, &[0x80, 0x80, 1]);
+        check(1_048_575, &[0xfe, 0xff, 0x7f]);
+        check(1_048_576, &[0x80, 0x80, 0x80, 1]);
         check(i64::from(i32::MAX), &[0xfe, 0xff, 0xff, 0xff, 0x0f]);
         check(i64::MAX, &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]);
         check(i64::MIN, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]);

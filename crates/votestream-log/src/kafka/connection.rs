@@ -3,6 +3,7 @@
 //! Opening it covers TCP, TLS, the versions that both sides speak, and SASL. Which broker, and when to open another
 //! connection after a failure, is left to the callers: **after an error a connection is of no use any more; drop it.**
 
+use super::bodies::Bodies;
 use super::config::{CLIENT_ID, Config, Credentials};
 use super::request::Request;
 use super::sasl::{self, SaslError, ScramFirst};
@@ -60,6 +61,8 @@ pub(crate) struct Connection {
     next_id: i32,
     /// The answer that is being read.
     frame: Frame,
+    /// Room for answers, used again.
+    bodies: Bodies,
     out: BytesMut,
     timeout: Duration,
     /// What it may mean when the broker closes the connection now.
@@ -84,7 +87,9 @@ struct Waiting {
 struct Frame {
     length: [u8; 4],
     length_filled: usize,
-    body: Vec<u8>,
+    /// As long as the answer, or longer.
+    body: BytesMut,
+    body_length: usize,
     body_filled: usize,
 }
 
@@ -101,6 +106,7 @@ impl Connection {
             waiting: VecDeque::new(),
             next_id: 0,
             frame: Frame::default(),
+            bodies: Bodies::default(),
             out: BytesMut::new(),
             timeout: config.connect_timeout,
             hint: if config.tls.is_none() { TRY_TLS } else { IS_IT_UP },
@@ -214,7 +220,8 @@ impl Connection {
         if !self.versions.is_empty() && R::KEY as i16 != ApiKey::ApiVersions as i16 {
             self.hint = IS_IT_UP;
         }
-        let body = Bytes::from(std::mem::take(&mut self.frame).body);
+        let frame = std::mem::take(&mut self.frame);
+        let body = self.bodies.lend(frame.body).slice(..frame.body_length);
         self.decode::<R>(waiting, body).map(Some)
     }
 
@@ -274,11 +281,12 @@ impl Connection {
                     let told = frame.length;
                     return Err(self.not_a_length(told));
                 }
-                frame.body = vec![0; length];
+                (frame.body, frame.body_length) = (self.bodies.room(length), length);
             }
         }
-        while frame.body_filled < frame.body.len() {
-            let received = self.stream.receive(&mut frame.body[frame.body_filled..], deadline);
+        while frame.body_filled < frame.body_length {
+            let rest = &mut frame.body[frame.body_filled..frame.body_length];
+            let received = self.stream.receive(rest, deadline);
             match received.map_err(|error| say(&error, &self.place, self.hint))? {
                 Received::Bytes(bytes) => frame.body_filled += bytes,
                 Received::Late => return Ok(false),

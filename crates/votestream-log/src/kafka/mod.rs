@@ -22,6 +22,8 @@ mod sasl;
 
 mod stream;
 
+mod bodies;
+
 pub(crate) mod connection;
 
 pub(crate) mod client;
