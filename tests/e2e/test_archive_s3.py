@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import http.server
 import pathlib
+import re
 import shutil
 import signal
 import threading
@@ -177,7 +178,14 @@ class _Careless(http.server.BaseHTTPRequestHandler):
         self.objects.pop(self.path, None)
         self._answer(204, b"")
 
-    do_POST = do_DELETE
+    def do_POST(self) -> None:
+        """Deletes several at once."""
+        said = self.rfile.read(int(self.headers["content-length"])).decode()
+        keys = re.findall("<Key>([^<]+)</Key>", said)
+        for key in keys:
+            self.objects.pop(f"/votes/{key}", None)
+        gone = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)
+        self._answer(200, f"<DeleteResult>{gone}</DeleteResult>".encode())
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)

@@ -45,7 +45,7 @@ impl Roles<'_> {
     }
 
     fn store(&self, role: &str) -> StoreUrl {
-        format!("{}?sslmode=disable&lock_timeout_ms=300", self.url(role)).parse().unwrap()
+        format!("{}?sslmode=disable&lock_timeout_ms=1000", self.url(role)).parse().unwrap()
     }
 
     fn sql(&self, role: &str) -> Sql {
