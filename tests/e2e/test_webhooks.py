@@ -140,6 +140,7 @@ class Town:
         )  # fmt: skip
         api = Api(port)
         api.await_health(process, 60)
+        until(lambda: "webhooks tell what happens from here on" in process.err(), "the first look")
         return process, api
 
     def marker(self, hook: Receiver, region: str) -> list[dict]:

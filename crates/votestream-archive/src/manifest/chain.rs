@@ -17,12 +17,13 @@ use votestream_election::ledger::Digest;
 const PROBES: &str = "probe";
 /// Times that a takeover is tried anew when others were faster.
 const TAKEOVERS_MAX: usize = 16;
+/// Times that a place is looked at again because an entry came while it was looked at.
+const LOOKS_MAX: usize = 8;
 
 /// Reads all entries; none where there is no archive.
 pub fn read(place: &dyn Place) -> Result<Option<Manifest>, ArchiveError> {
-    let listed = place.list(entry::DIRECTORY).map_err(|source| failed(place, source))?;
-    let numbers: BTreeSet<u64> = listed.iter().filter_map(|found| entry::number(&found.name)).collect();
-    let Some(last) = numbers.last().copied() else { return nothing(place, &listed) };
+    let numbers = numbers(place)?;
+    let Some(last) = numbers.last().copied() else { return Ok(None) };
     if let Some(missing) = (0..=last).find(|number| !numbers.contains(number)) {
         let what = format!("it is missing, and entry {last} is there: it was deleted or renamed");
         return Err(broken(place, entry::name(missing), what));
@@ -64,17 +65,29 @@ fn take_in(
     manifest.apply(next, digest).map_err(|fault| broken(place, name, fault.to_string()))
 }
 
-/// No entry is there: no archive, or something else.
-fn nothing(place: &dyn Place, listed: &[Found]) -> Result<Option<Manifest>, ArchiveError> {
-    let all = if listed.is_empty() {
-        place.list("").map_err(|source| failed(place, source))?
-    } else {
-        listed.to_vec()
+/// The entries that are there; none where nothing is. Where something else is, and no entry, this is no place for an archive.
+fn numbers(place: &dyn Place) -> Result<BTreeSet<u64>, ArchiveError> {
+    let list = |prefix| place.list(prefix).map_err(|source| failed(place, source));
+    let among = |listed: &[Found]| -> BTreeSet<u64> {
+        listed.iter().filter_map(|found| entry::number(&found.name)).collect()
     };
-    match all.iter().find(|found| !found.name.starts_with(PROBES)) {
-        None => Ok(None),
-        Some(found) => Err(ArchiveError::Foreign { url: place.url(), found: found.name.clone() }),
+    for _ in 0..LOOKS_MAX {
+        let listed = list(entry::DIRECTORY)?;
+        let numbers = among(&listed);
+        if !numbers.is_empty() {
+            return Ok(numbers);
+        }
+        let all = if listed.is_empty() { list("")? } else { listed };
+        match all.iter().find(|found| !found.name.starts_with(PROBES)) {
+            None => return Ok(numbers),
+            // Another archiver made the first entry between the two looks.
+            Some(_) if !among(&all).is_empty() => {}
+            Some(found) => return Err(ArchiveError::Foreign { url: place.url(), found: found.name.clone() }),
+        }
     }
+    let what =
+        "it is listed with all that is there, and not with the entries: the storage contradicts itself";
+    Err(broken(place, entry::name(0), what.to_owned()))
 }
 
 fn get(place: &dyn Place, number: u64) -> Result<Option<(Entry, Digest)>, ArchiveError> {

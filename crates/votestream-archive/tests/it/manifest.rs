@@ -151,6 +151,19 @@ fn of_two_writers_the_later_one_writes_and_the_other_learns_of_it() {
 }
 
 #[test]
+fn an_archive_that_is_made_while_it_is_looked_for_is_found() {
+    let made: Arc<dyn Place> = Arc::new(Memory::default());
+    take_over(&made).unwrap();
+    let name = "manifest/00000000000000000000.json";
+    let first = made.get(name).unwrap().unwrap();
+    let place = Memory::default();
+    place.plan(&[Fault::Late]);
+    place.put_new(name, first).unwrap_err();
+    assert_eq!(place.names(), [""; 0], "it is under way");
+    assert_eq!(read(&place).unwrap().map(|manifest| manifest.epoch), Some(1));
+}
+
+#[test]
 fn many_writers_at_once_leave_one_chain() {
     let place: Arc<dyn Place> = Arc::new(Memory::default());
     let mut done = BTreeSet::new();

@@ -111,7 +111,10 @@ impl Place for Memory {
         let below = |name: &str| directory.is_empty() || name.starts_with(&format!("{directory}/"));
         let found =
             |(name, bytes): (&String, &Bytes)| Found { name: name.clone(), bytes: bytes.len() as u64 };
-        Ok(objects.iter().filter(|(name, _)| below(name)).map(found).collect())
+        let listed = objects.iter().filter(|(name, _)| below(name)).map(found).collect();
+        drop(objects);
+        self.settle();
+        Ok(listed)
     }
 
     fn delete(&self, name: &str) -> Result<(), PlaceError> {

@@ -124,6 +124,11 @@ impl Watch {
             _ => {
                 let detector = Detector::new(self.config.rules, now, &look);
                 let id = view.election_id().to_owned();
+                info!(
+                    election = id,
+                    sequence = view.results.sequence,
+                    "webhooks tell what happens from here on"
+                );
                 self.seen.insert(id, Seen { detector, view: Arc::clone(view) });
                 Vec::new()
             }

@@ -87,7 +87,9 @@ impl Door {
             None => return Ok(()),
             Some(Ok(writer)) => writer,
             Some(Err(held)) => {
+                // It is idle from the end of the last request on, not from its beginning.
                 inside.writer = Some(held);
+                inside.used = Instant::now();
                 return Ok(());
             }
         };
