@@ -75,6 +75,8 @@ enum Trouble {
     Before,
     /// The server dies when files are written.
     After,
+    /// The epoch is too large.
+    TooLarge,
 }
 
 /// Counts epochs with the domain's own fold.
@@ -86,7 +88,7 @@ struct Judge {
 }
 
 fn away() -> EpochError {
-    EpochError { may_pass: true, source: "the server is away, says the test".into() }
+    EpochError { may_pass: true, too_large: false, source: "the server is away, says the test".into() }
 }
 
 impl Judge {
@@ -214,8 +216,10 @@ impl Epochs for Judge {
 
     fn run(&mut self, plan: &Plan<'_>) -> Result<Answer, EpochError> {
         let trouble = self.next_trouble();
-        if trouble == Trouble::Before {
-            return Err(away());
+        match trouble {
+            Trouble::Before => return Err(away()),
+            Trouble::TooLarge => return Err(EpochError { may_pass: false, too_large: true, ..away() }),
+            Trouble::After | Trouble::None => {}
         }
         let known = self.shelf.read(plan.seen);
         self.runs = self.runs.max(known.iter().map(|row| row.0).max().unwrap_or(0)) + 1;
@@ -386,10 +390,10 @@ fn so_they_do_where_the_last_vote_counts() {
 
 #[test]
 fn a_server_that_goes_away_at_any_time_changes_nothing() {
-    use Trouble::{After, Before, None};
+    use Trouble::{After, Before, None, TooLarge};
     check(
         DuplicatePolicy::First,
-        &[Before, None, After, None, None, After, After, Before, None, None, None, After],
+        &[Before, TooLarge, TooLarge, None, After, None, None, After, After, Before, None, None, None, After],
     );
     // The seventeenth call merges files.
     let mut late = vec![None; 15];

@@ -158,10 +158,6 @@ fn rows_that_do_not_add_up_are_not_counted_on() {
     check("DELETE FROM leaf", "the number of leaves is 0 and must be 1");
     check("UPDATE leaf SET chain = zeroblob(32)", "the ledger's chain");
     check(
-        "UPDATE progress SET outside = 7 WHERE partition = 1",
-        "the number of seen voters is 90007 and must be 90000",
-    );
-    check(
         "UPDATE progress SET sealed_offset = 30001 WHERE partition = 1",
         "the open leaf is 1 and must be 0",
     );

@@ -77,6 +77,10 @@ impl<'a> Committer<'a> {
         let files = NewFiles { attempt, files };
         let outcome = self.store.flush_outside(&self.election.id, deltas, &files, (self.clock)())?;
         self.notice.sequence = committed(outcome)?;
+        if files.files.is_empty() {
+            // It wrote nothing that could be swept.
+            self.store.forget_attempts(&self.election.id, &[attempt])?;
+        }
         let records = deltas.iter().map(|delta| delta.counts.records()).sum();
         self.latency.flushed(records, began.elapsed());
         self.summary.records += records;

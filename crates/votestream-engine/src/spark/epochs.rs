@@ -31,6 +31,8 @@ pub trait Epochs {
 pub struct EpochError {
     /// Waiting may cure it: the same plan may be tried under another attempt.
     pub may_pass: bool,
+    /// A smaller epoch may be counted.
+    pub too_large: bool,
     /// What went wrong, and what to do.
     pub source: Box<dyn Error + Send + Sync>,
 }

@@ -14,14 +14,14 @@ pub use epochs::{Answer, EpochError, Epochs, PartitionAnswer, Plan, Range};
 pub use size::{RECORDS_MAX, RECORDS_MIN};
 
 use crate::count::{
-    CountOptions, CountSummary, OnCommit, check_history, may_pass, only, prepare, report_held_back,
+    CountOptions, CountSummary, OnCommit, chain, check_history, may_pass, only, prepare, report_held_back,
 };
 use crate::{EngineError, Shutdown};
 use book::{Book, LogAt};
 use commit::Committer;
 use sealing::Board;
 use std::time::{Duration, Instant};
-use votestream_election::delta::{Engine, PartitionState, Pin, Progress, VoterFile};
+use votestream_election::delta::{Engine, PartitionDelta, PartitionState, Pin, Progress, VoterFile};
 use votestream_election::fold::{FoldError, Misrouted};
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::{Election, Offset, PartitionId};
@@ -32,6 +32,10 @@ use votestream_store::WriterStore;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long it waits after something that may pass.
 const RETRY_EVERY: Duration = Duration::from_secs(2);
+/// How long files of voters are left alone after they could not be merged.
+const MERGE_AGAIN: Duration = Duration::from_mins(1);
+/// Into so many parts an epoch is cut at most, where it is too large for whoever counts it.
+const CUTS_MAX: u64 = 1_024;
 /// How long the last batch of a range is waited for.
 const TAIL_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -94,6 +98,19 @@ pub fn run(
     worker.committer.finish()
 }
 
+/// What goes on from epoch to epoch.
+struct Course {
+    /// The files of voters that the store names.
+    files: Vec<VoterFile>,
+    partitioners: PartitionerSet,
+    /// Into how many parts an epoch is cut now.
+    cut: u64,
+    /// When the last epoch began.
+    began: Option<Instant>,
+    /// When files could not be merged.
+    not_merged: Option<Instant>,
+}
+
 impl Worker<'_> {
     /// From a takeover until the end, or until something goes wrong: what is remembered is then dropped, and loaded anew.
     fn stretch(&mut self, until: Option<&[Offset]>) -> Result<(), EngineError> {
@@ -147,48 +164,85 @@ impl Worker<'_> {
         board: &Board,
         until: Option<&[Offset]>,
     ) -> Result<(), EngineError> {
-        let mut partitioners = pin.partitioners;
-        let mut files = self.committer.store().outside(&self.election.id)?.files;
-        let mut began: Option<Instant> = None;
+        let files = self.committer.store().outside(&self.election.id)?.files;
+        let mut course =
+            Course { files, partitioners: pin.partitioners, cut: 1, began: None, not_merged: None };
         loop {
             self.committer.seal(books, board.take()?)?;
             if self.shutdown.is_raised() {
                 return Ok(());
             }
-            let mut ends = self.log.refresh_ends()?;
-            if let Some(until) = until {
-                ends.iter_mut().zip(until).for_each(|(end, until)| *end = (*end).min(*until));
-            }
-            let waiting: Vec<_> =
-                books.iter().zip(&ends).map(|(book, end)| (book.partition(), book.next(), *end)).collect();
+            let waiting = self.waiting(books, until)?;
             let known = books.iter().map(|book| book.progress.outside).sum::<u64>();
             let (least, most) = self.options.records;
-            let ranges = size::ranges(&waiting, known.clamp(least, most));
+            let ranges = size::ranges(&waiting, (known.clamp(least, most) / course.cut).max(1));
             if ranges.is_empty() {
                 self.committer.release(false)?;
-                if until.is_some() && books.iter().all(Book::is_sealed) {
+                let sealed = books.iter().all(Book::is_sealed);
+                if until.is_some() && sealed {
                     return Ok(());
                 }
-                board.wait(LOOK_EVERY);
-                if books.iter().all(Book::is_sealed) {
+                board.wait(if sealed { Duration::ZERO } else { LOOK_EVERY });
+                if sealed {
                     let next: Vec<_> = books.iter().map(Book::next).collect();
                     self.log.wait_past(&next, LOOK_EVERY)?;
                 }
                 continue;
             }
             let backlog: u64 = waiting.iter().map(|(_, next, end)| end.0.saturating_sub(next.0)).sum();
-            let pause = began.map_or(Duration::ZERO, |began: Instant| {
-                self.options.live_every.saturating_sub(began.elapsed())
-            });
-            if until.is_none() && backlog < least && !pause.is_zero() {
-                board.wait(pause.min(LOOK_EVERY));
-                self.shutdown.wait(pause.min(LOOK_EVERY));
+            let since = course.began.map_or(Duration::MAX, |began| began.elapsed());
+            if until.is_none() && backlog < least && since < self.options.live_every {
+                self.shutdown.wait((self.options.live_every - since).min(LOOK_EVERY));
                 continue;
             }
-            began = Some(Instant::now());
-            partitioners = self.epoch((ranges, &mut files), books, (pin.partitions, partitioners))?;
+            course.began = Some(Instant::now());
+            self.advance(ranges, books, pin.partitions, &mut course)?;
             board.counted(books.iter().map(Book::next));
-            self.merge(&mut files, books[0].progress.epoch)?;
+        }
+    }
+
+    /// What waits in each partition: (partition, next, end).
+    fn waiting(
+        &self,
+        books: &[Book],
+        until: Option<&[Offset]>,
+    ) -> Result<Vec<(PartitionId, Offset, Offset)>, EngineError> {
+        let mut ends = self.log.refresh_ends()?;
+        if let Some(until) = until {
+            ends.iter_mut().zip(until).for_each(|(end, until)| *end = (*end).min(*until));
+        }
+        Ok(books.iter().zip(ends).map(|(book, end)| (book.partition(), book.next(), end)).collect())
+    }
+
+    /// One epoch more, and what is due after it.
+    fn advance(
+        &mut self,
+        ranges: Vec<Range>,
+        books: &mut [Book],
+        partitions: u32,
+        course: &mut Course,
+    ) -> Result<(), EngineError> {
+        match self.epoch((ranges, &mut course.files), books, (partitions, course.partitioners)) {
+            Ok(left) => (course.partitioners, course.cut) = (left, 1),
+            Err(EngineError::Spark(error)) if error.too_large && course.cut < CUTS_MAX => {
+                course.cut *= 2;
+                tracing::warn!(error = %chain(&error), "the epoch is tried again with half as many records");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        if course.not_merged.is_some_and(|at| at.elapsed() < MERGE_AGAIN) {
+            return Ok(());
+        }
+        course.not_merged = None;
+        match self.merge(&mut course.files, books[0].progress.epoch) {
+            // Many files are read more slowly, and no less rightly: counting goes on.
+            Err(EngineError::Spark(error)) => {
+                tracing::warn!(error = %chain(&error), "files of voters cannot be merged now");
+                course.not_merged = Some(Instant::now());
+                Ok(())
+            }
+            done => done,
         }
     }
 
@@ -226,17 +280,7 @@ impl Worker<'_> {
                 return Err(FoldError::Misrouted { partition: part.range.partition, offset }.into());
             }
         }
-        // What was read may be of a log that was truncated and written anew meanwhile.
-        let ends = self.log.refresh_ends()?;
-        let mut deltas = Vec::with_capacity(answer.partitions.len());
-        for (part, leader_epoch) in answer.partitions.iter().zip(leader_epochs) {
-            let book = &books[part.range.partition.0 as usize];
-            let end = ends[part.range.partition.0 as usize];
-            let read = Progress { next_offset: part.range.to, leader_epoch, ..book.progress.clone() };
-            check_history(self.log, &read, end)?;
-            deltas.push(book.delta(part, &LogAt { leader_epoch, end }, answer.partitioners));
-        }
-        deltas.sort_by_key(|delta| delta.partition);
+        let deltas = self.deltas(&answer, &leader_epochs, books)?;
         fail::fail_point!("spark-before-flush", |_| std::process::abort());
         self.committer.flush(&deltas, (attempt, &answer.files), began)?;
         fail::fail_point!("spark-after-flush", |_| std::process::abort());
@@ -252,9 +296,30 @@ impl Worker<'_> {
         Ok(answer.partitioners)
     }
 
+    /// What an answer comes to, where the log is still the one that was read.
+    fn deltas(
+        &self,
+        answer: &Answer,
+        leader_epochs: &[i32],
+        books: &[Book],
+    ) -> Result<Vec<PartitionDelta>, EngineError> {
+        // What was read may be of a log that was truncated and written anew meanwhile.
+        let ends = self.log.refresh_ends()?;
+        let mut deltas = Vec::with_capacity(answer.partitions.len());
+        for (part, leader_epoch) in answer.partitions.iter().zip(leader_epochs.iter().copied()) {
+            let book = &books[part.range.partition.0 as usize];
+            let end = ends[part.range.partition.0 as usize];
+            let read = Progress { next_offset: part.range.to, leader_epoch, ..book.progress.clone() };
+            check_history(self.log, &read, end)?;
+            deltas.push(book.delta(part, &LogAt { leader_epoch, end }, answer.partitioners));
+        }
+        deltas.sort_by_key(|delta| delta.partition);
+        Ok(deltas)
+    }
+
     /// Merges files of voters where there are many, and sweeps those that were merged.
     fn merge(&mut self, files: &mut Vec<VoterFile>, epoch: u64) -> Result<(), EngineError> {
-        let Some(chosen) = size::to_merge(files) else { return Ok(()) };
+        let Some(chosen) = size::to_merge(files, self.election.duplicate) else { return Ok(()) };
         let began = Instant::now();
         let attempt = (self.options.draw)();
         self.committer.begin_attempt(attempt, epoch)?;
@@ -282,9 +347,8 @@ impl Worker<'_> {
                 self.committer.store().forget_attempts(&self.election.id, &old)?;
                 tracing::info!(attempts = old.len(), "what earlier attempts left is removed");
             }
-            Err(error) if error.may_pass => return Err(error.into()),
             Err(error) => {
-                tracing::warn!(error = %crate::count::chain(&error), attempts = old.len(), "what earlier attempts left cannot be removed");
+                tracing::warn!(error = %chain(&error), attempts = old.len(), "what earlier attempts left cannot be removed");
             }
         }
         Ok(())
@@ -302,7 +366,7 @@ fn to_batch_end(log: &LogReader, range: &mut Range) -> Result<i32, EngineError> 
         }
         if began.elapsed() > TAIL_PATIENCE {
             let lost = "the vote log does not hand over the last batch of what was counted just now";
-            return Err(EpochError { may_pass: true, source: lost.into() }.into());
+            return Err(EpochError { may_pass: true, too_large: false, source: lost.into() }.into());
         }
         log.wait_past(&only(log.partitions(), range.partition, reader.position()), LOOK_EVERY)?;
     }

@@ -2,6 +2,7 @@
 
 use super::epochs::Range;
 use votestream_election::delta::VoterFile;
+use votestream_election::election::DuplicatePolicy;
 use votestream_election::{Offset, PartitionId};
 
 /// Each epoch looks its voters up in all files of voters, so an epoch grows with them: then a vote is looked up against about as many
@@ -13,6 +14,8 @@ pub const RECORDS_MAX: u64 = 8_000_000;
 /// then rewritten a few times, however long the night.
 const TIER_BITS: u32 = 4;
 const FANOUT: usize = 16;
+/// So many files are read under `last` before they are merged.
+const LAST_FILES_MAX: usize = 64;
 
 /// Deals `records` out to partitions by what waits in each: (partition, next, end).
 pub fn ranges(waiting: &[(PartitionId, Offset, Offset)], records: u64) -> Vec<Range> {
@@ -29,8 +32,11 @@ pub fn ranges(waiting: &[(PartitionId, Offset, Offset)], records: u64) -> Vec<Ra
     ranges.filter(|range| range.from < range.to).collect()
 }
 
-/// Files to merge, if any are worth it.
-pub fn to_merge(files: &[VoterFile]) -> Option<Vec<VoterFile>> {
+/// Files to merge, if any are worth it. Under `last` all or none: whose row is a voter's first is told by what other files hold.
+pub fn to_merge(files: &[VoterFile], policy: DuplicatePolicy) -> Option<Vec<VoterFile>> {
+    if policy == DuplicatePolicy::Last {
+        return (files.len() >= LAST_FILES_MAX).then(|| files.to_vec());
+    }
     let tier = |file: &VoterFile| file.rows.max(1).ilog2() / TIER_BITS;
     (0..=u64::BITS / TIER_BITS).find_map(|level| {
         let alike: Vec<_> = files.iter().filter(|file| tier(file) == level).cloned().collect();
@@ -82,7 +88,7 @@ mod tests {
         for at in 0..20_000 {
             files.push(file(at, 20_000));
             total += 20_000;
-            if let Some(chosen) = to_merge(&files) {
+            if let Some(chosen) = to_merge(&files, DuplicatePolicy::First) {
                 let rows = chosen.iter().map(|f| f.rows).sum();
                 files.retain(|file| !chosen.contains(file));
                 files.push(file(1_000_000 + at, rows));
