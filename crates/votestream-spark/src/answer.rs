@@ -48,9 +48,9 @@ pub struct Timing {
     pub judge: Duration,
     /// Judging what SQL left undecided, and sending it back.
     pub undecided: Duration,
-    /// One vote per voter, the known left out, new ones written.
+    /// Writing new voters.
     pub voters: Duration,
-    /// Tally and timeline.
+    /// One vote per voter, the known left out; tally and timeline.
     pub tally: Duration,
     /// Records that SQL left undecided.
     pub undecided_records: u64,

@@ -14,7 +14,7 @@ use crate::views::Names;
 use crate::voters::{self, CELL_BITS, FILE_ROWS, Views};
 use spark_connect::row::Row;
 use std::time::Instant;
-use tracing::debug;
+use tracing::{debug, warn};
 use votestream_election::election::DuplicatePolicy;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::{Offset, PartitionId, RejectReason};
@@ -34,16 +34,27 @@ struct Standing {
 }
 
 impl Session {
-    /// Counts an epoch. Whatever comes of it, only the files that the answer names exist as far as anybody is concerned.
+    /// Counts an epoch. After a transient error a new session is needed. Whatever comes of it, only the files that the answer names exist as far as anybody is concerned.
     pub fn run(&mut self, plan: &EpochPlan<'_>) -> Result<EpochAnswer, SparkError> {
         self.probe()?;
         self.views_made += 1;
         let names = Names::new(self.views_made);
-        let answer = self.run_with(plan, &names);
-        let tidied = self.tidy(&names);
-        let answer = answer?;
-        tidied?;
-        Ok(answer)
+        let answer = self.run_with(plan, &names).map_err(|error| error.of_files(plan.directory));
+        let gone = |error: &SparkError| {
+            matches!(
+                error,
+                SparkError::Unreachable { .. }
+                    | SparkError::TooSlow { .. }
+                    | SparkError::SessionExpired { .. }
+            )
+        };
+        // A server that is not there is not asked to tidy up, and what became of that changes no answer.
+        if !answer.as_ref().is_err_and(gone)
+            && let Err(error) = self.tidy(&names)
+        {
+            warn!(%error, "what an epoch kept on the Spark server was not let go");
+        }
+        answer
     }
 
     fn run_with(&mut self, plan: &EpochPlan<'_>, names: &Names) -> Result<EpochAnswer, SparkError> {
@@ -96,7 +107,7 @@ impl Session {
         let (election, policy) = (plan.election, plan.election.duplicate);
         let began = Instant::now();
         let stepped = parts.iter().any(|(_, steps)| steps.len() > 1);
-        self.valid(names, &standing, parts)?;
+        self.valid(names, &standing)?;
         self.steps(names, parts, stepped)?;
         let seen = self.seen(plan.directory, policy, plan.seen)?;
         let offsets: u64 = parts.iter().map(|(range, _)| range.len()).sum();
@@ -113,9 +124,8 @@ impl Session {
         timing.tally = began.elapsed();
         let began = Instant::now();
         let counted: u64 = found.iter().flat_map(|(_, parts)| &parts.counted).sum();
-        let from = from_of(parts);
         let files = offsets.div_ceil(FILE_ROWS);
-        let query = voters::written(policy, &names.fresh, &format!("rel + {from}"), files);
+        let query = voters::written(policy, &names.fresh, files);
         let below = format!("{}/{}", election.id, plan.attempt);
         let changed = counted > 0 || (policy == DuplicatePolicy::Last && !standing.classes.is_empty());
         let files = if changed { self.write(plan.directory, &below, policy, query)? } else { Vec::new() };
@@ -214,33 +224,19 @@ impl Session {
     }
 
     /// A view of all valid votes: those judged in SQL, and those judged here.
-    fn valid(
-        &self,
-        names: &Names,
-        standing: &Standing,
-        parts: &[(Range, Vec<Step>)],
-    ) -> Result<(), SparkError> {
-        let from = from_of(parts);
+    fn valid(&self, names: &Names, standing: &Standing) -> Result<(), SparkError> {
         let mut sql = format!(
-            "CREATE OR REPLACE TEMPORARY VIEW {} AS SELECT partition, offset - {from} AS rel, false AS text, id AS a, 0L AS b, cell \
+            "CREATE OR REPLACE TEMPORARY VIEW {} AS SELECT partition, offset, false AS text, id AS a, 0L AS b, cell \
              FROM {} WHERE id IS NOT NULL AND ({})",
             names.valid,
             names.judged,
             belongs(standing.partitioners)
         );
         if !standing.votes.is_empty() {
-            let start = |vote: &JudgedVote| {
-                let range = parts.iter().find(|(range, _)| range.partition == vote.class.partition);
-                range.map_or(0, |(range, _)| range.from.0)
-            };
-            let rows: Vec<Row> = standing
-                .votes
-                .iter()
-                .map(|vote| undecided::row(vote, vote.class.first.0.saturating_sub(start(vote))))
-                .collect();
+            let rows: Vec<Row> = standing.votes.iter().map(undecided::row).collect();
             self.local(&names.native, rows, undecided::SCHEMA)?;
             sql.push_str(&format!(
-                " UNION ALL SELECT partition, rel, text, a, b, cell FROM {}",
+                " UNION ALL SELECT partition, offset, text, a, b, cell FROM {}",
                 names.native
             ));
         }
@@ -261,10 +257,7 @@ fn check(plan: &EpochPlan<'_>) -> Result<(), SparkError> {
         if plan.ranges[..i].iter().any(|other| other.partition == range.partition) {
             return refuse(format!("two ranges of partition {} were asked for", range.partition));
         }
-        if range.partition.0 >= plan.partitions
-            || range.to.0 > i64::MAX as u64
-            || range.len() >= 1 << (62 - CELL_BITS)
-        {
+        if range.partition.0 >= plan.partitions || range.to.0 >= 1 << (63 - CELL_BITS) {
             return refuse(format!(
                 "the range {}..{} of partition {} cannot be",
                 range.from, range.to, range.partition
@@ -286,13 +279,6 @@ fn belongs(set: PartitionerSet) -> &'static str {
         (false, true) => "c",
         (false, false) => "false",
     }
-}
-
-/// The first offset of a row's range, as SQL.
-fn from_of(parts: &[(Range, Vec<Step>)]) -> String {
-    let cases: String =
-        parts.iter().map(|(range, _)| format!(" WHEN {} THEN {}L", range.partition, range.from)).collect();
-    format!("CASE partition{cases} END")
 }
 
 /// Each range's answer, in the plan's order.

@@ -46,6 +46,13 @@ impl<'a> Judging<'a> {
         (if ahead { self.now } else { moment }).minute().0
     }
 
+    /// No moment up to this one is too far ahead of the worker's clock; later ones are judged here, where that is looked at. It changes
+    /// every few minutes only: a query with another number in it is compiled anew by Spark.
+    fn not_ahead(&self) -> i64 {
+        const STEP_MS: i64 = 4 * 60_000;
+        self.now.0.saturating_add(AHEAD_MAX_MS).div_euclid(STEP_MS) * STEP_MS
+    }
+
     /// Records of the view `topic`, each with `partition`, `offset`, and either `id` (a BIGINT), `cell`, `minute`, `m` and `c` (murmur2 and
     /// crc32 put the voter here, and a key is the voter's), or `id` NULL and `ts`, `key`, `value`, `large` (then without its value).
     pub(crate) fn sql(&self, topic: &str) -> String {
@@ -138,7 +145,7 @@ impl<'a> Judging<'a> {
             Some((start, end)) => format!(" AND moment >= {}L AND moment < {}L", start.0, end.0),
             None => String::new(),
         };
-        let (now, ahead) = (self.now.minute().0, self.now.0.saturating_add(AHEAD_MAX_MS));
+        let not_ahead = self.not_ahead();
         layers
             .with(&[
                 ("t", format!("CASE WHEN startswith({voter}, '\"') THEN substring({voter}, 2, length({voter}) - 2) ELSE {voter} END")),
@@ -159,12 +166,12 @@ impl<'a> Judging<'a> {
                         layout.bands
                     ),
                 ),
-                ("minute", format!("CASE WHEN moment > {ahead}L THEN {now}L ELSE moment div 60000L END")),
+                ("minute", "moment div 60000L".to_owned()),
             ])
             .with(&[("digits", "CAST(n AS STRING)".to_owned())])
             .with(&[(
                 "ok",
-                format!("coalesce(f IS NOT NULL AND n >= 0 AND digits = t AND cell IS NOT NULL AND moment >= 0{hours}, false)"),
+                format!("coalesce(f IS NOT NULL AND n >= 0 AND digits = t AND cell IS NOT NULL AND moment >= 0 AND moment <= {not_ahead}L{hours}, false)"),
             )])
             .with(&[("id", "CASE WHEN ok THEN n END".to_owned())])
     }

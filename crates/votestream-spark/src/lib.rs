@@ -2,7 +2,7 @@
 //! earliest (or latest) vote is kept, voters of earlier epochs are left out, new voters are written as Parquet, and what is counted comes back.
 //! It knows Spark and nothing of stores, logs or the engine's loops: who may count, and what becomes of an answer, is for others.
 //!
-//! **Invariant:** an answer is what `votestream_election`'s own fold says of the same records (`tests/agreement.rs`). SQL decides only what
+//! **Invariant:** an answer is what `votestream_election`'s own fold says of the same records (`tests/real_server/agreement.rs`). SQL decides only what
 //! is a vote beyond doubt; every other record is judged here, by the domain's own rules.
 
 pub mod remote;
@@ -14,6 +14,10 @@ pub mod answer;
 pub mod error;
 
 pub mod session;
+
+pub mod upkeep;
+
+pub mod examine;
 
 mod epoch;
 
@@ -45,6 +49,8 @@ mod sql;
 
 pub use answer::{EpochAnswer, Finding, PartitionAnswer, Timing};
 pub use error::SparkError;
+pub use examine::examine;
 pub use plan::{Attempt, EpochPlan, Limits, Range, Topic, VoterFile};
 pub use remote::{Remote, RemoteError};
 pub use session::Session;
+pub use upkeep::SeenVoter;

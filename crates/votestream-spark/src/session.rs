@@ -5,8 +5,8 @@ use crate::plan::Limits;
 use crate::remote::Remote;
 use spark_connect::SparkSession;
 use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 use tracing::info;
 use uuid::Uuid;
 
@@ -16,13 +16,16 @@ const MAJOR_MIN: u32 = 4;
 /// How long a query that took too long may take to be cancelled.
 const CANCEL: Duration = Duration::from_secs(5);
 
+/// How often it is looked at whether a server that has not answered yet is there.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// What a session is set to, so that its answers do not hang on the server's settings: integers wrap as Kafka's hash wants, and what
 /// cannot be read is NULL, hence left undecided.
-const SETTINGS: [(&str, &str); 3] = [
-    ("spark.sql.ansi.enabled", "false"),
-    ("spark.sql.session.timeZone", "UTC"),
-    ("spark.sql.parser.escapedStringLiterals", "false"),
-];
+const SETTINGS: [(&str, &str); 2] =
+    [("spark.sql.ansi.enabled", "false"), ("spark.sql.session.timeZone", "UTC")];
+
+/// What Spark calls a file that it cannot read, or that is gone.
+const READ_FAILED: &str = "FAILED_READ_FILE";
 
 /// A session. One epoch at a time.
 pub struct Session {
@@ -64,8 +67,9 @@ impl Session {
         probe(&self.remote, self.limits)
     }
 
-    /// Asks the server something, for as long as a call may take. One that takes longer is cancelled, and goes on in a thread that nobody
-    /// waits for until the client gives up.
+    /// Asks the server something, for as long as a call may take. One that takes longer is cancelled; meanwhile it is looked at whether the
+    /// server is there, because the client goes on asking a dead one for ten minutes. What is given up goes on in a thread that nobody
+    /// waits for.
     pub(crate) fn call<T: Send + 'static>(
         &self,
         doing: &'static str,
@@ -73,14 +77,35 @@ impl Session {
     ) -> Result<T, SparkError> {
         let bound = self.limits.call;
         let spark = self.spark.clone();
-        match bounded(bound, move || ask(&spark)) {
-            Some(answer) => answer.map_err(|error| SparkError::of(doing, &error)),
-            None => {
-                let spark = self.spark.clone();
-                // Whether it can be cancelled or not, it is not waited for.
-                let _ = bounded(CANCEL, move || spark.interrupt_all());
-                Err(SparkError::TooSlow { doing, bound })
+        let answer = in_a_thread(move || ask(&spark));
+        let deadline = Instant::now() + bound;
+        let mut missed = 0;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match answer.recv_timeout(left.min(LOOK)) {
+                Ok(answer) => return answer.map_err(|error| SparkError::of(doing, &error)),
+                Err(RecvTimeoutError::Timeout) if !left.is_zero() => match self.probe() {
+                    Ok(()) => missed = 0,
+                    Err(gone) if missed > 0 => return Err(gone),
+                    Err(_) => missed += 1,
+                },
+                // Nothing comes any more, or not in time.
+                Err(_) => break,
             }
+        }
+        let spark = self.spark.clone();
+        // Whether it can be cancelled or not, it is not waited for.
+        drop(in_a_thread(move || spark.interrupt_all()).recv_timeout(CANCEL));
+        Err(SparkError::TooSlow { doing, bound })
+    }
+}
+
+impl Drop for Session {
+    /// Lets the server forget the session, where it is there to do so: else it would keep it for an hour.
+    fn drop(&mut self) {
+        if self.probe().is_ok() {
+            let spark = self.spark.clone();
+            drop(in_a_thread(move || spark.stop()).recv_timeout(CANCEL));
         }
     }
 }
@@ -88,10 +113,10 @@ impl Session {
 fn connect(remote: &Remote, limits: Limits) -> Result<SparkSession, SparkError> {
     probe(remote, limits)?;
     let url = remote.secret_url(&Uuid::new_v4().to_string());
-    let opened = bounded(limits.call, move || SparkSession::builder().remote(&url).get_or_create());
-    match opened {
-        Some(session) => session.map_err(|error| SparkError::of("connecting", &error)),
-        None => Err(SparkError::TooSlow { doing: "connecting", bound: limits.call }),
+    let opened = in_a_thread(move || SparkSession::builder().remote(&url).get_or_create());
+    match opened.recv_timeout(limits.call) {
+        Ok(session) => session.map_err(|error| SparkError::of("connecting", &error)),
+        Err(_) => Err(SparkError::TooSlow { doing: "connecting", bound: limits.call }),
     }
 }
 
@@ -108,14 +133,14 @@ fn probe(remote: &Remote, limits: Limits) -> Result<(), SparkError> {
     Err(unreachable(last))
 }
 
-/// What a call says within the time; `None`: nothing yet. (A panic of the client says nothing, either, and is not waited for.)
-fn bounded<T: Send + 'static>(bound: Duration, call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+/// Where a call's answer comes out. (A panic of the client says nothing: then nothing comes.)
+fn in_a_thread<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
     let (answer, answered) = mpsc::sync_channel(1);
     std::thread::spawn(move || {
         // Nobody listens any more where it took too long.
         let _ = answer.send(call());
     });
-    answered.recv_timeout(bound).ok()
+    answered
 }
 
 impl SparkError {
@@ -128,12 +153,22 @@ impl SparkError {
             "AccessDenied",
             "Mkdirs failed",
             "FileNotFoundException",
-            "FAILED_READ_FILE",
+            READ_FAILED,
             "No FileSystem for scheme",
             "Read-only file system",
         ];
         match self {
             Self::Failed { says, .. } if WORDS.iter().any(|word| says.contains(word)) => {
+                Self::Directory { directory: directory.to_owned(), says }
+            }
+            other => other,
+        }
+    }
+
+    /// The same for errors of whole epochs, where only what says so for sure is taken for the directory's.
+    pub(crate) fn of_files(self, directory: &str) -> Self {
+        match self {
+            Self::Failed { says, .. } if says.contains(READ_FAILED) => {
                 Self::Directory { directory: directory.to_owned(), says }
             }
             other => other,

@@ -31,7 +31,7 @@ impl Session {
             )?;
             format!(
                 "{view} SELECT /*+ BROADCAST(s) */ v.*, s.step FROM {} v JOIN {} s ON v.partition = s.partition \
-                 AND shiftright(v.rel, {BLOCK_BITS}) = s.block AND v.rel >= s.lo AND v.rel < s.hi",
+                 AND shiftright(v.offset, {BLOCK_BITS}) = s.block AND v.offset >= s.lo AND v.offset < s.hi",
                 names.valid, names.steps
             )
         } else {
@@ -55,7 +55,7 @@ impl Session {
             (DuplicatePolicy::First, false) => format!("(SELECT *, 0 AS step FROM {})", names.fresh),
             (DuplicatePolicy::First, true) => format!(
                 "(SELECT /*+ BROADCAST(s) */ v.*, s.step FROM {} v JOIN {} s ON v.partition = s.partition \
-                 AND shiftright(v.rel, {BLOCK_BITS}) = s.block AND v.rel >= s.lo AND v.rel < s.hi)",
+                 AND shiftright(v.offset, {BLOCK_BITS}) = s.block AND v.offset >= s.lo AND v.offset < s.hi)",
                 names.fresh, names.steps
             ),
         };
@@ -109,7 +109,7 @@ fn blocks(parts: &[(Range, Vec<Step>)]) -> Vec<Row> {
     let mut rows = Vec::new();
     for (range, steps) in parts {
         for (step, number) in steps.iter().zip(0_i32..) {
-            let (lo, hi) = (step.from.0 - range.from.0, step.to.0 - range.from.0);
+            let (lo, hi) = (step.from.0, step.to.0);
             for block in lo >> BLOCK_BITS..=(hi.max(1) - 1) >> BLOCK_BITS {
                 let values = vec![
                     Value::Integer(range.partition.0.cast_signed()),
@@ -149,4 +149,28 @@ fn slot(list: &mut [i64], place: usize) -> Result<&mut i64, SparkError> {
 fn add(sum: u64, n: i64) -> Result<u64, SparkError> {
     sum.checked_add_signed(n)
         .ok_or_else(|| SparkError::Inconsistent { says: "fewer than no votes count".to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use votestream_election::{Minute, Offset, PartitionId};
+
+    #[test]
+    fn each_offset_lies_in_one_row_of_its_block() {
+        let range = Range { partition: PartitionId(3), from: Offset(1_000), to: Offset(9_000) };
+        let bounds = [1_000, 1_023, 1_024, 5_000, 5_001, 9_000];
+        let steps: Vec<Step> = bounds
+            .windows(2)
+            .map(|at| Step { from: Offset(at[0]), to: Offset(at[1]), minute: Some(Minute(0)) })
+            .collect();
+        let rows = blocks(&[(range, steps)]);
+        for offset in 1_000_i64..9_000 {
+            let here = rows.iter().filter(|row| {
+                let at = |column| rows::long(row, column).unwrap();
+                at(0) == 3 && at(1) == offset >> BLOCK_BITS && (at(2)..at(3)).contains(&offset)
+            });
+            assert_eq!(here.count(), 1, "{offset}");
+        }
+    }
 }

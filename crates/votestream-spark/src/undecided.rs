@@ -72,15 +72,15 @@ pub(crate) fn columns(voter: VoterKey) -> (bool, i64, i64) {
 }
 
 /// The schema of [`row`].
-pub(crate) const SCHEMA: &str = "struct<partition:int,rel:bigint,text:boolean,a:bigint,b:bigint,cell:int>";
+pub(crate) const SCHEMA: &str = "struct<partition:int,offset:bigint,text:boolean,a:bigint,b:bigint,cell:int>";
 
-/// A vote as a row of Spark's; `rel` is its offset from its range's beginning.
-pub(crate) fn row(vote: &JudgedVote, rel: u64) -> Row {
+/// A vote as a row of Spark's.
+pub(crate) fn row(vote: &JudgedVote) -> Row {
     let (text, a, b) = columns(vote.voter);
-    let fields = ["partition", "rel", "text", "a", "b", "cell"].map(str::to_owned).to_vec();
+    let fields = ["partition", "offset", "text", "a", "b", "cell"].map(str::to_owned).to_vec();
     let values = vec![
         Value::Integer(vote.class.partition.0.cast_signed()),
-        Value::Long(rel.cast_signed()),
+        Value::Long(vote.class.first.0.cast_signed()),
         Value::Bool(text),
         Value::Long(a),
         Value::Long(b),

@@ -10,14 +10,14 @@ use crate::session::Session;
 use spark_connect::row::Row;
 use votestream_election::election::DuplicatePolicy;
 
-/// Bits of a cell's number, beside which its offset within the range is kept in one integer.
+/// Bits of a cell's number, beside which an offset is kept in one integer, so that the smallest or largest of them is found by hashing.
 pub(crate) const CELL_BITS: u32 = 24;
 /// Rows in a file of voters, at most by much.
 pub(crate) const FILE_ROWS: u64 = 1_000_000;
 
 /// Names of the views that an epoch is counted by.
 pub(crate) struct Views<'a> {
-    /// Valid votes that belong where they are: `partition, rel, text, a, b, cell`.
+    /// Valid votes that belong where they are: `partition, offset, text, a, b, cell`.
     pub(crate) valid: &'a str,
     /// `valid` with its `step`.
     pub(crate) stepped: &'a str,
@@ -39,16 +39,16 @@ fn schema(policy: DuplicatePolicy) -> &'static str {
     }
 }
 
-/// Who is new: `partition, rel, text, a, b, cell`, one row a voter. `seen` is a query of known voters, if there are any. What is known is
+/// Who is new: `partition, offset, text, a, b, cell`, one row a voter. `seen` is a query of known voters, if there are any. What is known is
 /// found by handing the epoch's voters to wherever files are read: the known are many times as many, and are never shuffled.
 pub(crate) fn newcomers(views: &Views<'_>, seen: Option<&str>, few: bool) -> String {
     let mask = (1_u64 << CELL_BITS) - 1;
     let winners = format!(
-        "SELECT text, a, b, min(partition) AS partition, min(shiftleft(rel, {CELL_BITS}) | CAST(cell AS BIGINT)) AS w FROM {} GROUP BY text, a, b",
+        "SELECT text, a, b, min(partition) AS partition, min(shiftleft(offset, {CELL_BITS}) | CAST(cell AS BIGINT)) AS w FROM {} GROUP BY text, a, b",
         views.valid
     );
     let columns = format!(
-        "w.partition, shiftright(w.w, {CELL_BITS}) AS rel, w.text, w.a, w.b, CAST(w.w & {mask}L AS INT) AS cell"
+        "w.partition, shiftright(w.w, {CELL_BITS}) AS offset, w.text, w.a, w.b, CAST(w.w & {mask}L AS INT) AS cell"
     );
     let Some(seen) = seen else { return format!("SELECT {columns} FROM ({winners}) w") };
     let hint = if few { "/*+ BROADCAST(w) */ " } else { "" };
@@ -65,12 +65,12 @@ pub(crate) fn newcomers(views: &Views<'_>, seen: Option<&str>, few: bool) -> Str
 pub(crate) fn choices(views: &Views<'_>, seen: Option<&str>, few: bool) -> String {
     let mask = (1_u64 << CELL_BITS) - 1;
     let last = format!(
-        "SELECT text, a, b, step, min(partition) AS partition, max(shiftleft(rel, {CELL_BITS}) | CAST(cell AS BIGINT)) AS w FROM {} \
+        "SELECT text, a, b, step, min(partition) AS partition, max(shiftleft(offset, {CELL_BITS}) | CAST(cell AS BIGINT)) AS w FROM {} \
          GROUP BY text, a, b, step",
         views.stepped
     );
     let per = format!(
-        "SELECT partition, step, text, a, b, w, shiftright(w, {CELL_BITS}) AS rel, CAST(w & {mask}L AS INT) AS cell FROM ({last})"
+        "SELECT partition, step, text, a, b, w, shiftright(w, {CELL_BITS}) AS offset, CAST(w & {mask}L AS INT) AS cell FROM ({last})"
     );
     let with_old = match seen {
         None => format!("SELECT *, CAST(NULL AS INT) AS old FROM ({per})"),
@@ -87,7 +87,7 @@ pub(crate) fn choices(views: &Views<'_>, seen: Option<&str>, few: bool) -> Strin
         }
     };
     format!(
-        "SELECT partition, step, rel, text, a, b, cell, old, coalesce(lag(cell) OVER v, old) AS prev, lead(cell) OVER v IS NULL AS latest \
+        "SELECT partition, step, offset, text, a, b, cell, old, coalesce(lag(cell) OVER v, old) AS prev, lead(cell) OVER v IS NULL AS latest \
          FROM ({with_old}) WINDOW v AS (PARTITION BY text, a, b ORDER BY w)"
     )
 }
@@ -103,11 +103,11 @@ pub(crate) fn moves(policy: DuplicatePolicy, fresh: &str) -> String {
     }
 }
 
-/// What is written of them; `at` is an expression over `partition` and `rel`.
-pub(crate) fn written(policy: DuplicatePolicy, fresh: &str, at: &str, files: u64) -> String {
+/// What is written of them.
+pub(crate) fn written(policy: DuplicatePolicy, fresh: &str, files: u64) -> String {
     let columns = match policy {
-        DuplicatePolicy::First => "text, a, b".to_owned(),
-        DuplicatePolicy::Last => format!("text, a, b, cell, {at} AS at, old IS NULL AS fresh"),
+        DuplicatePolicy::First => "text, a, b",
+        DuplicatePolicy::Last => "text, a, b, cell, offset AS at, old IS NULL AS fresh",
     };
     let which = match policy {
         DuplicatePolicy::First => "",
@@ -186,25 +186,23 @@ impl Session {
         below_it: &str,
         policy: DuplicatePolicy,
     ) -> Result<Vec<VoterFile>, SparkError> {
-        let voters = match policy {
-            DuplicatePolicy::First => "count(*)",
-            DuplicatePolicy::Last => "count_if(fresh)",
+        let doing = "listing the files of voters";
+        let fresh = match policy {
+            DuplicatePolicy::First => "true AS fresh",
+            DuplicatePolicy::Last => "fresh",
         };
         let path = below(directory, below_it);
-        let listing = format!("listing_{}", self.views_made);
-        let view = listing.clone();
-        self.call("listing the files of voters", move |spark| {
-            let read = spark.read().format("parquet").schema(schema(policy).to_owned()).load(Some(&path));
-            read.create_or_replace_temp_view(&view)
-        })
-        .map_err(|error| error.in_directory(directory))?;
         let rows = self
-            .run_sql(
-                "listing the files of voters",
-                format!("SELECT _metadata.file_name, count(*), {voters} FROM {listing} GROUP BY _metadata.file_name"),
-            )
+            .call(doing, move |spark| {
+                let view = "files_of_voters";
+                let read = spark.read().format("parquet").schema(schema(policy).to_owned()).load(Some(&path));
+                read.select_expr(vec!["_metadata.file_name AS file", fresh])
+                    .create_or_replace_temp_view(view)?;
+                spark
+                    .sql(&format!("SELECT file, count(*), count_if(fresh) FROM {view} GROUP BY file"))?
+                    .collect()
+            })
             .map_err(|error| error.in_directory(directory))?;
-        self.run_sql("listing the files of voters", format!("DROP VIEW IF EXISTS {listing}"))?;
         let mut files = rows
             .iter()
             .map(|row| {

@@ -178,14 +178,9 @@ pub fn presidential() -> Vec<Draft> {
         "]".repeat(9_000)
     );
     let wide: String = (0..9_000).map(|n| format!(r#""k{n}":{n},"#)).collect();
-    values.extend([
-        deep.into_bytes(),
-        format!(
-            r#"{{{}"id":902,"state":"Ohio","decision":"harris"}}"#,
-            &wide[..60_000].rsplit_once(",\"").unwrap().0.to_owned().add(",")
-        )
-        .into_bytes(),
-    ]);
+    let wide = wide[..60_000].rsplit_once(',').map_or("", |(whole, _)| whole);
+    let wide = format!(r#"{{{wide},"id":902,"state":"Ohio","decision":"harris"}}"#);
+    values.extend([deep.into_bytes(), wide.into_bytes()]);
     values.extend(
         [
             &b"{\"id\":903,\"state\":\"Ohio\",\"decision\":\"harris\",\"x\":\"\xff\"}"[..],
@@ -206,8 +201,6 @@ pub fn presidential() -> Vec<Draft> {
     drafts.push(Draft { stub: true, ..placed(&election, SHAPES[0].replacen("{}", "905", 1).as_bytes(), 3) });
     drafts
 }
-
-use std::ops::Add;
 
 pub fn votestream() -> Vec<Draft> {
     let election = Election::preset("us-president-2024").unwrap().with_mapping("votestream").unwrap();

@@ -28,7 +28,6 @@ pub struct Draft {
 /// A record as it lies in the topic.
 #[derive(Clone, Debug)]
 pub struct Lying {
-    pub partition: u32,
     pub offset: u64,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
@@ -126,6 +125,18 @@ impl OnBroker {
         }
     }
 
+    /// Deletes a partition's records below an offset.
+    pub fn forget(&self, partition: u32, below: u64) {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", &self.broker).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        let at = At::Offset(below.cast_signed());
+        list.add_partition_offset(&self.name, partition.cast_signed(), at).unwrap();
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(admin.delete_records(&list, &options)).unwrap();
+    }
+
     /// Everything that is committed, partition by partition, and each partition's end.
     pub fn read(&self) -> (Vec<Vec<Lying>>, Vec<u64>) {
         let consumer: BaseConsumer = ClientConfig::new()
@@ -146,7 +157,6 @@ impl OnBroker {
             loop {
                 match consumer.poll(PATIENCE).expect("the broker answers") {
                     Ok(message) => here.push(Lying {
-                        partition,
                         offset: message.offset().cast_unsigned(),
                         key: message.key().map(<[u8]>::to_vec),
                         value: message.payload().map(<[u8]>::to_vec),
