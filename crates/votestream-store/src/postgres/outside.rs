@@ -9,9 +9,9 @@ use crate::balance::voters;
 use crate::error::StoreError;
 use crate::tail::chained;
 use crate::types::{Attempt, NewFiles, Outside, OutsideChange};
+use votestream_election::Millis;
 use votestream_election::delta::{Engine, FlushOutcome, LedgerSeal, VoterFile};
 use votestream_election::ledger::LEAF_OFFSETS;
-use votestream_election::Millis;
 
 impl Writer {
     pub(crate) fn outside(&self, id: &str) -> Result<Outside, StoreError> {

@@ -54,8 +54,10 @@ fn a_full_disk_costs_nothing_and_counting_goes_on_after_it() {
     let _: i64 = writer.conn.query_row(&limit(pages + 2), [], |r| r.get(0)).unwrap();
     let large = delta(&election, 10, 500_000);
     for _ in 0..3 {
-        let error =
-            writer.flush(&election.id, std::slice::from_ref(&large), None, Millis(3)).in_store("s").unwrap_err();
+        let error = writer
+            .flush(&election.id, std::slice::from_ref(&large), None, Millis(3))
+            .in_store("s")
+            .unwrap_err();
         assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
         assert!(error.is_transient());
         assert_eq!(writer.snapshot(&election.id).unwrap(), before);

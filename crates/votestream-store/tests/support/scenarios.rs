@@ -13,6 +13,7 @@ use votestream_store::{
     ArchiveHead, Compaction, Creation, DeskStore, HeadStore, ReaderStore, StoreError, WriterStore,
 };
 
+#[allow(unused_imports, reason = "test files without the conformance suite use none of them")]
 pub use super::outside::{
     attempts_are_kept_until_they_are_swept, files_of_voters_are_swapped_whole,
     ranges_counted_outside_are_read_back_and_sealed_later, what_lies_outside_must_add_up,
