@@ -121,7 +121,7 @@ fn delete(tx: &Transaction<'_>, known: &Known, files: &[VoterFile]) -> Done<Opti
             .optional()?;
         match gone {
             Some((rows, voters, attempt)) if (rows, voters) == (file.rows, file.voters) => {
-                attempts.push(attempt)
+                attempts.push(attempt);
             }
             _ => return Ok(None),
         }
