@@ -30,6 +30,9 @@ const NOW: Clock = || Millis(1_730_000_000_000);
 /// More votes than any test replaces.
 const PLENTY: u64 = 1 << 40;
 
+/// Names of attempts.
+static DRAWN: AtomicU64 = AtomicU64::new(1);
+
 /// A voter as a file has it: of which epoch, integer or text, key, cell.
 type Row = (u64, bool, u128, u32);
 
@@ -295,7 +298,6 @@ impl Site {
                 stop.raise();
             }
         });
-        static DRAWN: AtomicU64 = AtomicU64::new(1);
         let options = SparkOptions {
             count: options(),
             live_every: Duration::ZERO,

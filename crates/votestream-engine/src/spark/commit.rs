@@ -92,14 +92,14 @@ impl<'a> Committer<'a> {
     }
 
     /// Commits leaves that were hashed.
-    pub(super) fn seal(&mut self, books: &mut [Book], seals: Vec<LedgerSeal>) -> Result<(), EngineError> {
+    pub(super) fn seal(&mut self, books: &mut [Book], seals: &[LedgerSeal]) -> Result<(), EngineError> {
         if seals.is_empty() {
             return Ok(());
         }
-        let outcome = self.store.seal_ledger(&self.election.id, &seals, (self.clock)())?;
+        let outcome = self.store.seal_ledger(&self.election.id, seals, (self.clock)())?;
         self.notice.sequence = committed(outcome)?;
         fail::fail_point!("spark-sealed", |_| std::process::abort());
-        for seal in &seals {
+        for seal in seals {
             books[seal.partition.0 as usize].sealed(seal.to);
         }
         (self.on_commit)(&self.notice);

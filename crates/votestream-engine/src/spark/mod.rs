@@ -168,7 +168,7 @@ impl Worker<'_> {
         let mut course =
             Course { files, partitioners: pin.partitioners, cut: 1, began: None, not_merged: None };
         loop {
-            self.committer.seal(books, board.take()?)?;
+            self.committer.seal(books, &board.take()?)?;
             if self.shutdown.is_raised() {
                 return Ok(());
             }
