@@ -32,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "votestream-log",
             "votestream-store",
             "votestream-archive",
+            "votestream-spark",
             "votestream-sim",
             "votestream-engine",
             "votestream-server",
