@@ -103,26 +103,39 @@ pub enum SparkError {
     },
 }
 
-/// Longest part of Spark's own words that is shown, in bytes.
-const SAYS_BYTES_MAX: usize = 600;
+/// Longest part of Spark's own words that is shown, in bytes; its cause may have as many.
+const SAYS_BYTES_MAX: usize = 400;
 
-/// What the client or the server says, in one line without its stack.
+/// What the client or the server says, in one line: its words and their last cause, without the stack.
 pub(crate) fn says(error: &spark_connect::SparkError) -> String {
     let text = if error.message.is_empty() { error.message() } else { error.message.clone() };
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let mut says = lines
-        .take_while(|line| !line.starts_with("at ") && *line != "JVM stacktrace:")
-        .collect::<Vec<_>>()
-        .join(" ");
+    let stack = error.server_stacktrace.as_deref().unwrap_or_default();
+    let is_stack = |line: &&str| line.starts_with("at ") || line.starts_with("... ");
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let words: Vec<&str> = lines()
+        .take_while(|line| !is_stack(line) && *line != "JVM stacktrace:" && !line.starts_with("Caused by:"))
+        .collect();
+    let mut says = cut(&words.join(" "));
+    let causes =
+        lines().chain(stack.lines().map(str::trim)).filter_map(|line| line.strip_prefix("Caused by: "));
+    if let Some(cause) = causes.last()
+        && !says.contains(cause)
+    {
+        says.push_str(": ");
+        says.push_str(&cut(cause));
+    }
     if !error.error_class.is_empty() && !says.contains(&error.error_class) {
         says = format!("[{}] {says}", error.error_class);
     }
-    if says.len() > SAYS_BYTES_MAX {
-        let end = (0..=SAYS_BYTES_MAX).rev().find(|end| says.is_char_boundary(*end)).unwrap_or(0);
-        says.truncate(end);
-        says.push('…');
-    }
     says
+}
+
+fn cut(text: &str) -> String {
+    if text.len() <= SAYS_BYTES_MAX {
+        return text.to_owned();
+    }
+    let end = (0..=SAYS_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}…", &text[..end])
 }
 
 impl SparkError {
@@ -143,5 +156,20 @@ impl SparkError {
             | Self::Crowded { .. }
             | Self::Inconsistent { .. } => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stack_is_left_out_and_the_last_cause_is_not() {
+        let text = "Job aborted: Task failed\n\tat org.a.B.c(B.java:1)\n\t... 3 more\nCaused by: x.Y: first\n\tat d\nCaused by: java.io.IOException: No space left on device\n\tat e";
+        let error = spark_connect::SparkError::connect_msg(text);
+        assert_eq!(says(&error), "Job aborted: Task failed: java.io.IOException: No space left on device");
+        assert!(matches!(SparkError::of("writing", &error), SparkError::DiskFull { .. }));
+        let long = spark_connect::SparkError::connect_msg("ä".repeat(5_000));
+        assert!(says(&long).len() <= SAYS_BYTES_MAX + 3);
     }
 }

@@ -68,7 +68,7 @@ impl<'a> Judging<'a> {
                  false AS c, ts, key, CASE WHEN NOT large THEN value END AS value, large",
             );
         };
-        let layers = self.fields(layers, &pattern);
+        let layers = fields(layers, &pattern);
         let layers = self.cells(layers, &pattern);
         let layers = self.places(layers);
         layers.select(
@@ -76,36 +76,6 @@ impl<'a> Judging<'a> {
              CASE WHEN NOT ok THEN ts END AS ts, CASE WHEN NOT ok THEN key END AS key, \
              CASE WHEN NOT ok AND NOT large THEN value END AS value, large",
         )
-    }
-
-    /// Columns `v1`, `v2`, … with the fields as JSON writes them, the empty text where one is absent; NULL where the record does not match.
-    fn fields(&self, layers: Layers, pattern: &Pattern) -> Layers {
-        let captured: String = (1..=pattern.groups).map(|group| format!("{MARK}${group}")).collect();
-        let mark = text(MARK);
-        // An earlier address's state would be kept where a later address has none.
-        let once: String = pattern
-            .parents
-            .iter()
-            .map(|parent| format!(" AND locate({0}, s, locate({0}, s) + 1) = 0", text(parent)))
-            .collect();
-        let fields: Vec<(String, String)> =
-            (1..=pattern.groups).map(|group| (format!("v{group}"), format!("get(f, {group})"))).collect();
-        layers
-            .with(&[(
-                "r",
-                format!(
-                    "CASE WHEN large OR value IS NULL THEN '' ELSE regexp_replace(s, {}, {}) END",
-                    text(&pattern.regex),
-                    text(&captured)
-                ),
-            )])
-            .with(&[(
-                "f",
-                format!(
-                    "CASE WHEN startswith(r, {mark}) AND NOT startswith(s, {mark}) AND is_valid_utf8(s){once} THEN split(r, {mark}) END"
-                ),
-            )])
-            .with(&fields)
     }
 
     /// Columns `digits`, `cell`, `minute`, `ok` and `id`; `id` NULL where not `ok`.
@@ -194,6 +164,36 @@ impl<'a> Judging<'a> {
             ("c", format!("coalesce(ok AND {keyed} AND {c}, false)")),
         ])
     }
+}
+
+/// Columns `v1`, `v2`, … with the fields as JSON writes them, the empty text where one is absent; NULL where the record does not match.
+fn fields(layers: Layers, pattern: &Pattern) -> Layers {
+    let captured: String = (1..=pattern.groups).map(|group| format!("{MARK}${group}")).collect();
+    let mark = text(MARK);
+    // An earlier address's state would be kept where a later address has none.
+    let once: String = pattern
+        .parents
+        .iter()
+        .map(|parent| format!(" AND locate({0}, s, locate({0}, s) + 1) = 0", text(parent)))
+        .collect();
+    let fields: Vec<(String, String)> =
+        (1..=pattern.groups).map(|group| (format!("v{group}"), format!("get(f, {group})"))).collect();
+    layers
+        .with(&[(
+            "r",
+            format!(
+                "CASE WHEN large OR value IS NULL THEN '' ELSE regexp_replace(s, {}, {}) END",
+                text(&pattern.regex),
+                text(&captured)
+            ),
+        )])
+        .with(&[(
+            "f",
+            format!(
+                "CASE WHEN startswith(r, {mark}) AND NOT startswith(s, {mark}) AND is_valid_utf8(s){once} THEN split(r, {mark}) END"
+            ),
+        )])
+        .with(&fields)
 }
 
 /// The candidate, by the first of its fields that is there and known. One that is not known as it is usually written may still be known

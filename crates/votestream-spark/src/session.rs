@@ -207,6 +207,8 @@ impl SparkError {
             "KAFKA_DATA_LOSS",
             "data may have been lost",
             "aged out by Kafka",
+            "Cannot fetch offset",
+            "CANNOT_FETCH_OFFSET",
         ]) {
             return Self::Truncated { says };
         }

@@ -130,23 +130,19 @@ impl Session {
         for file in files {
             let path = below(directory, &file.path);
             let known = self.views.iter().find(|(known, _)| *known == path).map(|(_, number)| *number);
-            let number = match known {
-                Some(number) => number,
-                None => {
-                    self.views_made += 1;
-                    let view = format!("seen_{}", self.views_made);
-                    let (sql, shown) = (
-                        format!(
-                            "CREATE OR REPLACE TEMPORARY VIEW {view} ({}) USING parquet OPTIONS (path {})",
-                            schema(policy),
-                            crate::sql::text(&path)
-                        ),
-                        directory.to_owned(),
-                    );
-                    self.run_sql("opening a file of voters", sql)
-                        .map_err(|error| error.in_directory(&shown))?;
-                    self.views_made
-                }
+            let number = if let Some(number) = known {
+                number
+            } else {
+                self.views_made += 1;
+                let sql = format!(
+                    "CREATE OR REPLACE TEMPORARY VIEW seen_{} ({}) USING parquet OPTIONS (path {})",
+                    self.views_made,
+                    schema(policy),
+                    crate::sql::text(&path)
+                );
+                self.run_sql("opening a file of voters", sql)
+                    .map_err(|error| error.in_directory(directory))?;
+                self.views_made
             };
             selects.push(format!("SELECT {} FROM seen_{number}", columns(policy)));
             kept.push((path, number));
