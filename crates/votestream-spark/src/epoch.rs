@@ -235,10 +235,7 @@ impl Session {
         if !standing.votes.is_empty() {
             let rows: Vec<Row> = standing.votes.iter().map(undecided::row).collect();
             self.local(&names.native, rows, undecided::SCHEMA)?;
-            sql.push_str(&format!(
-                " UNION ALL SELECT partition, offset, text, a, b, cell FROM {}",
-                names.native
-            ));
+            sql = format!("{sql} UNION ALL SELECT partition, offset, text, a, b, cell FROM {}", names.native);
         }
         self.run_sql("naming the valid votes", sql).map(drop)
     }

@@ -116,9 +116,9 @@ pub(crate) fn says(error: &spark_connect::SparkError) -> String {
         .take_while(|line| !is_stack(line) && *line != "JVM stacktrace:" && !line.starts_with("Caused by:"))
         .collect();
     let mut says = cut(&words.join(" "));
-    let causes =
+    let mut causes =
         lines().chain(stack.lines().map(str::trim)).filter_map(|line| line.strip_prefix("Caused by: "));
-    if let Some(cause) = causes.last()
+    if let Some(cause) = causes.next_back()
         && !says.contains(cause)
     {
         says.push_str(": ");

@@ -43,7 +43,7 @@ fn found(what: &'static str, result: Result<String, SparkError>) -> Finding {
 }
 
 impl Session {
-    /// Spark's Kafka source finds the topic from where Spark's driver runs. No record is read.
+    /// Spark's Kafka source finds the topic from where Spark's driver runs, and executors read a record of it, if there is one.
     fn try_topic(&self, topic: &Topic) -> Result<String, SparkError> {
         self.call("looking at the topic", {
             let topic = topic.clone();
@@ -53,9 +53,10 @@ impl Session {
                     reader = reader.option(&format!("kafka.{name}"), value);
                 }
                 reader
-                    .option("startingOffsets", "latest")
-                    .option("endingOffsets", "latest")
+                    .option("startingOffsets", "earliest")
                     .load(None)
+                    .select_expr(vec!["offset"])
+                    .limit(1)
                     .count()
             }
         })

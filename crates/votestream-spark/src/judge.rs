@@ -168,14 +168,15 @@ impl<'a> Judging<'a> {
 
 /// Columns `v1`, `v2`, … with the fields as JSON writes them, the empty text where one is absent; NULL where the record does not match.
 fn fields(layers: Layers, pattern: &Pattern) -> Layers {
-    let captured: String = (1..=pattern.groups).map(|group| format!("{MARK}${group}")).collect();
+    let captured: Vec<String> = (1..=pattern.groups).map(|group| format!("{MARK}${group}")).collect();
     let mark = text(MARK);
     // An earlier address's state would be kept where a later address has none.
-    let once: String = pattern
+    let once: Vec<String> = pattern
         .parents
         .iter()
         .map(|parent| format!(" AND locate({0}, s, locate({0}, s) + 1) = 0", text(parent)))
         .collect();
+    let once = once.concat();
     let fields: Vec<(String, String)> =
         (1..=pattern.groups).map(|group| (format!("v{group}"), format!("get(f, {group})"))).collect();
     layers
@@ -184,7 +185,7 @@ fn fields(layers: Layers, pattern: &Pattern) -> Layers {
             format!(
                 "CASE WHEN large OR value IS NULL THEN '' ELSE regexp_replace(s, {}, {}) END",
                 text(&pattern.regex),
-                text(&captured)
+                text(&captured.concat())
             ),
         )])
         .with(&[(

@@ -16,7 +16,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { probe: Duration::from_secs(5), call: Duration::from_secs(600) }
+        Self { probe: Duration::from_secs(5), call: Duration::from_mins(10) }
     }
 }
 

@@ -25,8 +25,9 @@ impl Layers {
 
     /// Adds columns that do not use each other.
     pub(crate) fn with<N: AsRef<str>>(self, columns: &[(N, String)]) -> Self {
-        let columns: String =
+        let columns: Vec<String> =
             columns.iter().map(|(name, expression)| format!(", {expression} AS {}", name.as_ref())).collect();
+        let columns = columns.concat();
         Self(format!("SELECT *{columns} FROM ({})", self.0))
     }
 

@@ -177,7 +177,8 @@ pub fn presidential() -> Vec<Draft> {
         "[".repeat(9_000),
         "]".repeat(9_000)
     );
-    let wide: String = (0..9_000).map(|n| format!(r#""k{n}":{n},"#)).collect();
+    let wide: Vec<String> = (0..9_000).map(|n| format!(r#""k{n}":{n},"#)).collect();
+    let wide = wide.concat();
     let wide = wide[..60_000].rsplit_once(',').map_or("", |(whole, _)| whole);
     let wide = format!(r#"{{{wide},"id":902,"state":"Ohio","decision":"harris"}}"#);
     values.extend([deep.into_bytes(), wide.into_bytes()]);

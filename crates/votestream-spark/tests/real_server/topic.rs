@@ -12,7 +12,7 @@ use std::time::Duration;
 use votestream_spark::Topic;
 
 /// How long anything may take: the machine is shared.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A record to be written.
 #[derive(Clone, Debug)]
@@ -59,7 +59,9 @@ impl OnBroker {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = runtime.block_on(admin.create_topics(&[topic], &options)).unwrap();
-        made.into_iter().for_each(|one| drop(one.unwrap()));
+        for one in made {
+            drop(one.unwrap());
+        }
         Self { name, partitions, broker }
     }
 

@@ -52,16 +52,16 @@ fn compacted_and_handed_over_voters_are_the_same() {
         let (second, more) = count(&mut session, &topic, policy, &ends, &files).unwrap();
         files.extend(more);
         assert!(first > 0 && second > 0 && first + second < records.iter().map(|r| r.len() as u64).sum());
-        let voters = sorted(session.voters(&election, &directory(), &files).unwrap());
+        let voters = sorted(&session.voters(&election, &directory(), &files).unwrap());
         assert_eq!(voters.len() as u64, first + second);
         let compacted = session.compact(&election, &directory(), attempt(), &files).unwrap();
         assert_eq!(
             (compacted.len(), compacted[0].rows, compacted[0].voters),
             (1, first + second, first + second)
         );
-        assert_eq!(sorted(session.voters(&election, &directory(), &compacted).unwrap()), voters);
+        assert_eq!(sorted(&session.voters(&election, &directory(), &compacted).unwrap()), voters);
         let put = session.put_voters(&election, &directory(), attempt(), &voters).unwrap();
-        assert_eq!(sorted(session.voters(&election, &directory(), &put).unwrap()), voters);
+        assert_eq!(sorted(&session.voters(&election, &directory(), &put).unwrap()), voters);
         for seen in [&compacted, &put] {
             let (new, files) = count(&mut session, &topic, policy, &ends, seen).unwrap();
             assert_eq!((new, files.iter().map(|file| file.voters).sum::<u64>()), (0, 0), "all are known");
@@ -78,7 +78,7 @@ fn any_key_comes_back_as_it_was() {
     let voters: Vec<SeenVoter> =
         keys.into_iter().chain(texts).map(|voter| SeenVoter { voter, choice: None }).collect();
     let files = session.put_voters(&election, &directory(), attempt(), &voters).unwrap();
-    assert_eq!(sorted(session.voters(&election, &directory(), &files).unwrap()), sorted(voters));
+    assert_eq!(sorted(&session.voters(&election, &directory(), &files).unwrap()), sorted(&voters));
     assert!(session.put_voters(&election, &directory(), attempt(), &[]).unwrap().is_empty());
 }
 
@@ -101,7 +101,7 @@ fn what_was_swept_or_lost_is_missed_and_never_passed_over() {
     }
 }
 
-fn sorted(voters: Vec<SeenVoter>) -> Vec<SeenVoter> {
+fn sorted(voters: &[SeenVoter]) -> Vec<SeenVoter> {
     let set: BTreeSet<SeenVoter> = voters.iter().copied().collect();
     assert_eq!(set.len(), voters.len(), "nobody is there twice");
     set.into_iter().collect()
