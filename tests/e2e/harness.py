@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -26,6 +27,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = float(os.environ.get("VOTESTREAM_TEST_PATIENCE", "60"))
 # Rust's way to say that an assertion of the program itself failed: never acceptable, whatever was done to it.
 PANIC = "panicked at"
+# Not a generator that a test may seed: two runs side by side would take the same ports.
+_RANDOM = random.SystemRandom()
 
 
 def binary() -> str:
@@ -48,10 +51,13 @@ def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SEC
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A loopback port that nobody listens on, below those that the kernel hands to clients: one of these might have it first. (Those of
+    services begin at 15,000.)"""
+    while True:
+        port = _RANDOM.randrange(10_000, 15_000)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclasses.dataclass
