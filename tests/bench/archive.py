@@ -23,9 +23,9 @@ import time
 
 import pyarrow.parquet
 
-from tests.e2e.harness import ROOT, binary, until
+from tests.e2e.harness import ROOT, binary, free_port, until
 from tests.e2e.object_stores import Hdfs, hdfs_lib, shared_hdfs
-from tests.e2e.services import Kafka, required, service_port, unique
+from tests.e2e.services import Kafka, required, unique
 
 # How long one run of Flume may take.
 SECONDS_MAX = 900
@@ -91,7 +91,7 @@ class Bench:
     def flume(self, channel: str) -> Run:
         """Kafka source, memory or file channel, HDFS sink: until it has drained as many events as the topic holds."""
         place = self.dir / unique("flume")
-        path, port = unique("bench/flume"), service_port()
+        path, port = unique("bench/flume"), free_port()
         place.mkdir()
         (place / "flume.conf").write_text(self.flume_conf(channel, path, place))
         (place / "log4j2.properties").write_text("status = error\nrootLogger.level = warn\nrootLogger.appenderRef.c.ref = c\n"

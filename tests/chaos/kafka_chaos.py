@@ -30,9 +30,9 @@ import psycopg
 from tests.chaos.kafka_faults import PARTITIONS, RECOVERY_SECONDS_MAX, SESSION_TIMEOUT_MS, Strike, cluster_faults, pause, proxied_faults
 from tests.chaos.kafka_report import COMMIT, IDLE, OPEN_FLUSH, STARTING, TRANSACTION, Fault, Tally, report
 from tests.chaos.proxy import Proxy
-from tests.e2e.harness import PATIENCE_SECONDS, Harness, Process, agree, until
+from tests.e2e.harness import PATIENCE_SECONDS, Harness, Process, agree, free_port, until
 from tests.e2e.kafka_votes import Event, oracle, presidential
-from tests.e2e.services import Broker, Cluster, Kafka, Postgres, Server, cluster_id, put, service_port
+from tests.e2e.services import Broker, Cluster, Kafka, Postgres, Server, cluster_id, put
 from tests.oracle.count import us_president_2024
 
 WORKERS = 3
@@ -263,7 +263,7 @@ class Chaos:
         return deck.pop()
 
     def _rounds_of_proxied(self, until_faults: int) -> None:
-        proxy_port = service_port()
+        proxy_port = free_port()
         broker = Broker(self.directory / "broker", advertised=proxy_port)
         try:
             broker.format(cluster_id())

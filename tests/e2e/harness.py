@@ -51,10 +51,9 @@ def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SEC
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on, below those that the kernel hands to clients: one of these might have it first. (Those of
-    services begin at 15,000.)"""
+    """A loopback port that nobody listens on, below those that the kernel hands to clients: a server that is restarted finds it again."""
     while True:
-        port = _RANDOM.randrange(10_000, 15_000)
+        port = _RANDOM.randrange(10_000, 32_000)
         with socket.socket() as sock, contextlib.suppress(OSError):
             sock.bind(("127.0.0.1", port))
             return port

@@ -20,8 +20,8 @@ import subprocess
 import pyarrow.fs
 
 from tests.e2e.daemon import Daemon
-from tests.e2e.harness import PATIENCE_SECONDS, ROOT, until
-from tests.e2e.services import required, service_port, unique
+from tests.e2e.harness import PATIENCE_SECONDS, ROOT, free_port, until
+from tests.e2e.services import required, unique
 
 _JAVA = ("java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 REGION = "us-east-1"
@@ -81,7 +81,7 @@ class OwnHdfs(Hdfs):
     """A NameNode and a DataNode of the test's own. `settings` are hdfs-site.xml's, as in `{"dfs.permissions.enabled": "false"}`."""
 
     def __init__(self, directory: pathlib.Path, settings: dict[str, object] | None = None) -> None:
-        self.directory, self.port, self.http = directory, service_port(), service_port()
+        self.directory, self.port, self.http = directory, free_port(), free_port()
         super().__init__(f"hdfs://127.0.0.1:{self.port}", directory / "conf")
         for pages in ("hdfs", "datanode"):
             (self.conf / "webapps" / pages).mkdir(parents=True)
@@ -93,9 +93,9 @@ class OwnHdfs(Hdfs):
                 "dfs.replication": 1,
                 "dfs.namenode.rpc-address": f"127.0.0.1:{self.port}",
                 "dfs.namenode.http-address": f"127.0.0.1:{self.http}",
-                "dfs.datanode.address": f"127.0.0.1:{service_port()}",
-                "dfs.datanode.http.address": f"127.0.0.1:{service_port()}",
-                "dfs.datanode.ipc.address": f"127.0.0.1:{service_port()}",
+                "dfs.datanode.address": f"127.0.0.1:{free_port()}",
+                "dfs.datanode.http.address": f"127.0.0.1:{free_port()}",
+                "dfs.datanode.ipc.address": f"127.0.0.1:{free_port()}",
                 "dfs.datanode.hostname": "127.0.0.1",
                 "dfs.permissions.enabled": "true",
                 "dfs.namenode.safemode.extension": 0,
@@ -223,7 +223,7 @@ class Gateway(S3):
     """An S3 server of the test's own. With another `secret` at the next start, everybody's credentials have expired."""
 
     def __init__(self, directory: pathlib.Path) -> None:
-        self.port = service_port()
+        self.port = free_port()
         super().__init__(f"http://127.0.0.1:{self.port}", "votestream", secrets.token_hex(20))
         self.objects = directory / "objects"
         self.objects.mkdir(parents=True)

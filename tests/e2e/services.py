@@ -12,7 +12,6 @@ import dataclasses
 import itertools
 import os
 import pathlib
-import random
 import shutil
 import signal
 import socket
@@ -28,27 +27,15 @@ import psycopg
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from tests.e2e.daemon import Daemon
-from tests.e2e.harness import PATIENCE_SECONDS, ROOT, Process, until
+from tests.e2e.harness import PATIENCE_SECONDS, ROOT, Process, free_port, until
 
 _NUMBERS = itertools.count(1)
 _RUN = uuid.uuid4().hex[:8]
-# Where services listen: below the ports that the kernel hands to clients, so that a server finds its own again.
-_PORTS = range(15_000, 32_000)
 
 
 def unique(stem: str) -> str:
     """A name that no other test of this run or another has."""
     return f"{stem}-{_RUN}-{next(_NUMBERS)}"
-
-
-def service_port() -> int:
-    """A free port for a server that will be restarted on it."""
-    while True:
-        port = random.SystemRandom().choice(_PORTS)
-        with socket.socket() as sock:
-            with contextlib.suppress(OSError):
-                sock.bind(("127.0.0.1", port))
-                return port
 
 
 def required(name: str) -> str:
@@ -232,8 +219,8 @@ class Broker(Daemon):
         heap: str = "512m", settings: dict[str, object] | None = None,
     ) -> None:  # fmt: skip
         self.directory, self.node = directory, node
-        self.port, self.direct = service_port(), service_port()
-        self.controllers = controllers or {1: service_port()}
+        self.port, self.direct = free_port(), free_port()
+        self.controllers = controllers or {1: free_port()}
         copies = min(3, len(self.controllers))
         self.directory.mkdir(parents=True)
         lines: dict[str, object] = {
@@ -307,7 +294,7 @@ class Cluster:
     """Three brokers, each a JVM: replication 3, min.isr 2."""
 
     def __init__(self, directory: pathlib.Path) -> None:
-        controllers = {node: service_port() for node in (1, 2, 3)}
+        controllers = {node: free_port() for node in (1, 2, 3)}
         self.brokers = {node: Broker(directory / f"node-{node}", node, controllers, heap="256m") for node in controllers}
 
     def __enter__(self) -> "Cluster":
@@ -375,7 +362,7 @@ class Server:
     def __init__(self, place: pathlib.Path | None = None, settings: dict[str, object] | None = None, follows: "Server | None" = None) -> None:
         self.place = place or pathlib.Path(tempfile.mkdtemp(prefix="votestream-pg-"))
         self.settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 200} | (settings or {})
-        self.port = service_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         binaries = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
         self.bin = binaries[-1] if binaries else pathlib.Path(shutil.which("initdb") or "initdb").parent
