@@ -23,9 +23,9 @@ def test_died_at_and_gone_on(vs: Harness, name: str, passes: str) -> None:
     if name == "archive-compacted":
         # One small file a run: with the next one there are enough to be put together.
         for n in range(7):
-            vs.ingest(b"\n".join(lines[n::8]), name=f"{n}.ndjson")
+            vs.ingest(b"\n".join(lines[n::8]), "--format", "ndjson", name=f"{n}.ndjson")
             vs.run(*command)
-        vs.ingest(b"\n".join(lines[7::8]))
+        vs.ingest(b"\n".join(lines[7::8]), "--format", "ndjson")
     else:
         vs.ingest(DATA)
     if name == "archive-swept-one":

@@ -53,7 +53,7 @@ class Votes:
         first, end = self.ingested, min(len(self.lines), self.ingested + round(len(self.lines) * share))
         for part in range(1, parts + 1):
             to = first + (end - first) * part // parts
-            self.vs.ingest(b"".join(self.lines[self.ingested : to]), name=f"votes-{self.ingested}.ndjson")
+            self.vs.ingest(b"".join(self.lines[self.ingested : to]), "--format", "ndjson", name=f"votes-{self.ingested}.ndjson")
             self.ingested = to
         return end
 
