@@ -109,15 +109,19 @@ impl Place for HeadedPlace {
                 );
                 Err(self.wrong("read", name, &what))
             }
+            // Put since it was looked for: who moved the head beyond it had read it.
+            None if number < head.number => self.place.get(name),
             there => Ok(there),
         }
     }
 
     fn list(&self, directory: &str) -> Result<Vec<Found>, PlaceError> {
+        // The head first: entries before it were put before it was moved to it. The other way round, others may move it on twice meanwhile,
+        // and an entry between would be missing.
+        let told = directory.is_empty() || directory == entry::DIRECTORY;
+        let head = if told { self.heads.head()? } else { None };
         let mut found = self.place.list(directory)?;
-        if let Some(head) =
-            self.heads.head()?.filter(|_| directory.is_empty() || directory == entry::DIRECTORY)
-        {
+        if let Some(head) = head {
             let name = entry::name(head.number);
             if !found.iter().any(|found| found.name == name) {
                 found.push(Found { name, bytes: head.entry.len() as u64 });
