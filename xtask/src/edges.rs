@@ -46,6 +46,7 @@ const ALONE: &[(&str, &[&str])] = &[
     // The binary only for the reference that `bench` measures beside the log.
     ("lz4_flex", &["votestream-log", "votestream"]),
     ("rdkafka", &["votestream-log"]),
+    ("openssl-sys", &["votestream-log"]),
     ("kafka-protocol", &["votestream-log"]),
     ("tokio-postgres", &["votestream-store"]),
     ("parquet", &["votestream-archive"]),

@@ -30,6 +30,9 @@ const RECONNECT_MAX_MS: &str = "2000";
 /// # Errors
 /// A user or password that is asked for and missing; paths that are no UTF-8.
 pub(crate) fn client_config(url: &KafkaUrl) -> Result<ClientConfig, LogError> {
+    // Whoever uses OpenSSL first decides whether it is taken down at the process's end, by `exit`. librdkafka would have it so; its threads
+    // still run then, and each of some hundred processes that read over TLS ended with SIGSEGV. This says no, for all.
+    openssl_sys::init();
     let options = &url.options;
     let mut config = ClientConfig::new();
     config
