@@ -17,7 +17,7 @@ web_suite() {
 
 # Compiled before the services are there: none is needed for it, and the S3 gateway may still be on its way (scripts/services/lib.sh).
 build_suites() {
-  cargo test --release --locked --workspace --features votestream/failpoints --no-run
+  cargo test --release --locked --workspace --features votestream/failpoints,votestream-spark/real-servers --no-run
 }
 
 rust_suites() {
@@ -27,6 +27,12 @@ rust_suites() {
 # The binary that the outside tests drive: the one that the Rust suites were built with.
 binary() {
   cargo build --release --locked --workspace --bins --features votestream/failpoints
+}
+
+# Beside Kafka and Spark alone: a Spark server takes what memory and time there is.
+spark_suite() {
+  SERVICES="kafka spark" scripts/with-services.sh \
+    cargo test --release --locked --workspace --features votestream/failpoints,votestream-spark/real-servers --test real_server
 }
 
 # outside PYTEST-ARGUMENT…
@@ -78,9 +84,11 @@ need_debian chromium chromium
 need_file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
 need_debian docker-compose docker-compose
 need_debian ip iproute2
+need_debian protoc protobuf-compiler libprotobuf-dev
+need_file /usr/include/google/protobuf/any.proto libprotobuf-dev
 installs=()
 # Servers that take minutes to build or to fetch where they are missing, meanwhile.
-for service in hdfs s3; do
+for service in hdfs s3 spark; do
   "${service}_install" &
   installs+=($!)
 done
@@ -89,3 +97,5 @@ step "build of the Rust suites" build_suites
 for install in "${installs[@]}"; do wait "$install"; done
 steps_report
 scripts/with-services.sh scripts/test.sh beside-services
+step "Rust: epochs on a real Spark server" spark_suite
+steps_report
