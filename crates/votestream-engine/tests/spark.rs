@@ -41,7 +41,7 @@ type Row = (u64, bool, u128, u32);
 struct Shelf(Arc<Mutex<BTreeMap<String, Vec<Row>>>>);
 
 impl Shelf {
-    fn put(&self, attempt: u128, voters: u64, rows: Vec<Row>) -> Vec<VoterFile> {
+    fn put(&self, attempt: u128, voters: u64, rows: &[Row]) -> Vec<VoterFile> {
         let mut shelf = self.0.lock().unwrap();
         let each = rows.len().div_ceil(FILES).max(1);
         let mut left = voters;
@@ -234,7 +234,7 @@ impl Epochs for Judge {
             fresh.extend(rows);
         }
         let voters = partitions.iter().map(|part| part.counts.counted).sum();
-        let files = self.shelf.put(plan.attempt, voters, fresh);
+        let files = self.shelf.put(plan.attempt, voters, &fresh);
         if trouble == Trouble::After {
             return Err(away());
         }
@@ -248,7 +248,7 @@ impl Epochs for Judge {
         files: &[VoterFile],
     ) -> Result<Vec<VoterFile>, EpochError> {
         let rows = self.shelf.read(files);
-        let merged = self.shelf.put(attempt, files.iter().map(|file| file.voters).sum(), rows);
+        let merged = self.shelf.put(attempt, files.iter().map(|file| file.voters).sum(), &rows);
         if self.next_trouble() == Trouble::After { Err(away()) } else { Ok(merged) }
     }
 

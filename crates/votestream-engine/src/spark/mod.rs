@@ -192,7 +192,7 @@ impl Worker<'_> {
             let backlog: u64 = waiting.iter().map(|(_, next, end)| end.0.saturating_sub(next.0)).sum();
             let since = course.began.map_or(Duration::MAX, |began| began.elapsed());
             if until.is_none() && backlog < least && since < self.options.live_every {
-                self.shutdown.wait((self.options.live_every - since).min(LOOK_EVERY));
+                self.shutdown.wait(self.options.live_every.saturating_sub(since).min(LOOK_EVERY));
                 continue;
             }
             course.began = Some(Instant::now());

@@ -49,6 +49,8 @@ impl Native {
             flushes: 0,
             minute: None,
             log_end: Offset(0),
+            sealed: None,
+            outside: 0,
         };
         let state = PartitionState {
             progress,

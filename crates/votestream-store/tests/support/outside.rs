@@ -145,7 +145,7 @@ pub fn what_lies_outside_must_add_up(site: &Site) {
         "the number of voters in files is 1 and must be 2",
     );
     let mut both = delta.clone();
-    both.seen = hashed.seen.clone();
+    both.seen.clone_from(&hashed.seen);
     let four = [file("1/a", 2)];
     refused(
         store.flush_outside(id, &[both], &new(&four), NOW),
