@@ -1,6 +1,6 @@
 """Counting on a real Apache Spark server: killed in every step, the server killed in mid-epoch, the answer is the oracle's and a recount's.
 
-Beside `SERVICES="kafka spark" scripts/with-services.sh`; without a Spark server there is nothing to test.
+Beside `SERVICES="kafka spark" scripts/with-services.sh`, which fetches what a server needs; this starts one of its own, to be killed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.e2e.kafka_votes import counted_records, oracle, presidential
 from tests.e2e.services import Kafka
 from tests.oracle.count import us_president_2024
 
-pytestmark = pytest.mark.skipif("VOTESTREAM_TEST_SPARK" not in os.environ, reason="no Spark server: SERVICES names none")
+pytestmark = pytest.mark.spark
 
 ROOT = pathlib.Path(__file__).parents[2]
 VOTES = 200_000
