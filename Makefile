@@ -43,7 +43,7 @@ chaos: ## A thousand random kills, a thousand faults on real servers, a worker s
 	@scripts/need-toolchain.sh full
 	scripts/chaos.sh
 
-services-up: ## Real services on loopback for trying things by hand: Apache Kafka, PostgreSQL, HDFS, S3
+services-up: ## Real services on loopback for trying things by hand: Apache Kafka, PostgreSQL, HDFS, S3, Apache Spark
 	@scripts/services/up.sh
 
 services-down: ## Stop them (`scripts/services/down.sh --forget` removes their data, too)

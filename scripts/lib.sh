@@ -1,5 +1,8 @@
 # Shared by the scripts: a timed step, and installing what is missing where that is allowed. Source it from the project's root.
 
+# What binary, suites and lints are built with, so that they share a build.
+FEATURES=votestream/failpoints,votestream/spark
+
 STEPS=""
 
 # step NAME COMMAND…: runs the command and remembers how long it took.

@@ -17,16 +17,19 @@ web_suite() {
 
 # Compiled before the services are there: none is needed for it, and the S3 gateway may still be on its way (scripts/services/lib.sh).
 build_suites() {
-  cargo test --release --locked --workspace --features votestream/failpoints --no-run
+  cargo test --release --locked --workspace --features "$FEATURES" --no-run
+  # The binary that the outside tests drive, with the suites' own features of libraries (--tests), or half of all would be built twice.
+  cargo build --release --locked --workspace --bins --tests --test real_server --features "$FEATURES"
 }
 
 rust_suites() {
-  cargo test --release --locked --workspace --features votestream/failpoints --no-fail-fast
+  cargo test --release --locked --workspace --features "$FEATURES" --no-fail-fast
 }
 
-# The binary that the outside tests drive: the one that the Rust suites were built with.
-binary() {
-  cargo build --release --locked --workspace --bins --features votestream/failpoints
+# Epochs on a Spark server, and the binary that has its votes counted there.
+spark_suites() {
+  cargo test --release --locked --workspace --features "$FEATURES" --test real_server
+  outside tests/e2e -m spark
 }
 
 # outside PYTEST-ARGUMENT…
@@ -39,7 +42,6 @@ outside() {
 # time has the machine for itself afterwards.
 case ${1:-} in
   beside-services)
-    step "build of the binary under test" binary
     began=$(date +%s)
     # A process group of its own, so that all of it can be ended.
     set -m
@@ -60,13 +62,19 @@ case ${1:-} in
     ;;
   rust-and-end-to-end)
     step "Rust: unit, property, conformance and golden tests, and the backends on real servers" rust_suites
-    step "outside: end to end" outside tests/e2e -m "not alone"
+    step "outside: end to end" outside tests/e2e -m "not alone and not spark"
     steps_report
+    exit 0
+    ;;
+  beside-spark)
+    spark_suites
     exit 0
     ;;
   page-and-chaos)
     step "outside: the page" outside tests/web -m "not alone"
     step "outside: oracle, chaos" outside tests/oracle tests/chaos -m "not alone"
+    # Servers of their own, for no longer than that: a Spark server takes what memory and time there is.
+    step "epochs on Apache Spark" env SERVICES="kafka spark" scripts/with-services.sh scripts/test.sh beside-spark
     steps_report
     exit 0
     ;;
@@ -78,9 +86,11 @@ need_debian chromium chromium
 need_file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
 need_debian docker-compose docker-compose
 need_debian ip iproute2
+need_debian protoc protobuf-compiler libprotobuf-dev
+need_file /usr/include/google/protobuf/any.proto libprotobuf-dev
 installs=()
 # Servers that take minutes to build or to fetch where they are missing, meanwhile.
-for service in hdfs s3; do
+for service in hdfs s3 spark; do
   "${service}_install" &
   installs+=($!)
 done
@@ -89,3 +99,5 @@ step "build of the Rust suites" build_suites
 for install in "${installs[@]}"; do wait "$install"; done
 steps_report
 scripts/with-services.sh scripts/test.sh beside-services
+step "Rust: epochs on a real Spark server" spark_suite
+steps_report

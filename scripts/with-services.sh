@@ -3,14 +3,14 @@
 # gone afterwards.
 #
 #     scripts/with-services.sh COMMAND…
-#     SERVICES="hdfs s3" scripts/with-services.sh COMMAND…      only these; all are: kafka secured postgres hdfs s3
+#     SERVICES="hdfs s3" scripts/with-services.sh COMMAND…      only these; without SERVICES: kafka secured postgres hdfs s3; there is spark, too
 #
 # The command finds them by its environment: VOTESTREAM_TEST_KAFKA (host:port), VOTESTREAM_TEST_KAFKA_LIB (Kafka's jars),
 # VOTESTREAM_TEST_KAFKA_SECURED (the directory of a broker with TLS and SASL, see scripts/secured-kafka.sh),
 # VOTESTREAM_TEST_POSTGRES (a URL; the password in PGPASSWORD), VOTESTREAM_TEST_HDFS (hdfs://host:port), VOTESTREAM_TEST_HDFS_CONF (a
 # HADOOP_CONF_DIR for it), VOTESTREAM_TEST_HDFS_LIB (Hadoop's jars), VOTESTREAM_TEST_S3 (the endpoint; credentials in AWS_ACCESS_KEY_ID and
-# AWS_SECRET_ACCESS_KEY, region us-east-1) and VOTESTREAM_TEST_S3_GATEWAY (its program). Everything started is stopped in all cases; the
-# exit status is the command's.
+# AWS_SECRET_ACCESS_KEY, region us-east-1), VOTESTREAM_TEST_S3_GATEWAY (its program), VOTESTREAM_TEST_SPARK (sc://host:port) and
+# VOTESTREAM_TEST_SPARK_DIR (a directory that Spark may write to). Everything started is stopped in all cases; the exit status is the command's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -37,6 +37,7 @@ finish() {
   postgres_stop "$RUN/postgres" &
   hdfs_stop "$RUN/hdfs" &
   s3_stop "$RUN/s3" &
+  spark_stop "$RUN/spark" &
   wait
   postgres_forget "$RUN/postgres"
   rm -rf "$RUN"
@@ -94,6 +95,10 @@ if wants s3; then
   export AWS_ACCESS_KEY_ID=votestream
   AWS_SECRET_ACCESS_KEY=$(cat "$RUN/s3/password")
   export AWS_SECRET_ACCESS_KEY
+fi
+if wants spark; then
+  export VOTESTREAM_TEST_SPARK="sc://127.0.0.1:$(cat "$RUN/spark.port")"
+  export VOTESTREAM_TEST_SPARK_DIR="$RUN/spark"
 fi
 
 # In the background and waited for, so that a signal to this script is served at once.

@@ -73,6 +73,7 @@ def gateway(tmp_path: pathlib.Path):
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: measures time; scripts/test.sh runs it when nothing else does")
+    config.addinivalue_line("markers", "spark: needs Apache Spark; scripts/test.sh starts a server for these only")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

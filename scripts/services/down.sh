@@ -9,8 +9,9 @@ kafka_stop "$RUN/secured" &
 postgres_stop "$RUN/postgres" &
 hdfs_stop "$RUN/hdfs" &
 s3_stop "$RUN/s3" &
+spark_stop "$RUN/spark" &
 wait
 if [ "${1:-}" = --forget ]; then
   postgres_forget "$RUN/postgres"
-  rm -rf "$RUN/kafka" "$RUN/secured" "$RUN/postgres" "$RUN/hdfs" "$RUN/s3"
+  rm -rf "$RUN/kafka" "$RUN/secured" "$RUN/postgres" "$RUN/hdfs" "$RUN/s3" "$RUN/spark"
 fi

@@ -1,10 +1,13 @@
 # Real services on loopback, started by hand-written configuration and stopped by pid. Source it after scripts/lib.sh, from the
 # project's root. Each service has three functions: NAME_start DIRECTORY PORT, NAME_ready PORT (asks the service), NAME_stop DIRECTORY.
-# Kafka, PostgreSQL, HDFS and S3 are here; Spark gets a section of its own in this file when it comes, and a line in up.sh.
+# Kafka, PostgreSQL, HDFS, S3 and Spark are here.
 
 KAFKA_LIB=target/services/kafka-lib
 HDFS_LIB=target/services/hdfs-lib
 FLUME_LIB=target/services/flume-lib
+SPARK_VERSION=4.2.0
+SPARK_DIST=target/services/spark-$SPARK_VERSION
+SPARK_LIB=target/services/spark-lib
 S3_GATEWAY_VERSION=v1.8.0
 S3_GATEWAY=target/services/s3-gateway-$S3_GATEWAY_VERSION
 READY_SECONDS_MAX=60
@@ -362,4 +365,74 @@ flume_install() {
   jars_install "Apache Flume" scripts/services/flume/pom.xml "$FLUME_LIB"
 }
 
-# --- Spark: its section comes here -------------------------------------------------------------------------------------------------
+# --- Apache Spark with Spark Connect ------------------------------------------------------------------------------------------------
+
+# spark_install: a Java runtime, Spark as PyPI has it (its package of Python sources holds the whole of Spark), and the jars of its Kafka
+# connector that scripts/services/spark/pom.xml pins.
+spark_install() (
+  need_debian java default-jre-headless
+  need_debian python3 python3 python3-venv
+  mkdir -p "$(dirname "$SPARK_DIST")"
+  exec 9>"$SPARK_DIST.lock"
+  flock 9
+  if [ ! -f "$SPARK_DIST/.made" ]; then
+    rm -rf "$SPARK_DIST" "$SPARK_DIST.fetch"
+    mkdir -p "$SPARK_DIST" "$SPARK_DIST.fetch"
+    python3 -m venv "$SPARK_DIST.fetch/venv"
+    "$SPARK_DIST.fetch/venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --no-binary :all: -d "$SPARK_DIST.fetch" \
+      "pyspark==$SPARK_VERSION" >"$SPARK_DIST.fetch/log" 2>&1 9>&- || {
+      tail -n 20 "$SPARK_DIST.fetch/log" >&2
+      echo "pip could not fetch pyspark $SPARK_VERSION (450 MB); is a Python package index reachable from here?" >&2
+      return 2
+    }
+    tar -xzf "$SPARK_DIST.fetch/pyspark-$SPARK_VERSION.tar.gz" -C "$SPARK_DIST" --strip-components=2 "pyspark-$SPARK_VERSION/deps"
+    rm -rf "$SPARK_DIST.fetch"
+    touch "$SPARK_DIST/.made"
+  fi
+  [ ! -f "$SPARK_LIB/.made" ] || [ scripts/services/spark/pom.xml -nt "$SPARK_LIB/.made" ] || return 0
+  need_debian mvn maven
+  rm -rf "$SPARK_LIB"
+  mkdir -p "$SPARK_LIB"
+  mvn -q -B -C -f scripts/services/spark/pom.xml dependency:copy -DoutputDirectory="$PWD/$SPARK_LIB" >"$SPARK_LIB/.mvn.log" 2>&1 9>&- || {
+    cat "$SPARK_LIB/.mvn.log" >&2
+    echo "Maven could not fetch Spark's Kafka connector; is a Maven repository reachable from here?" >&2
+    return 2
+  }
+  touch "$SPARK_LIB/.made"
+)
+
+# spark_start DIRECTORY PORT: a Connect server with two local cores; what it logs is in DIRECTORY/spark.log.
+spark_start() {
+  local dir=$1 port=$2 home=$PWD/$SPARK_DIST jars
+  mkdir -p "$dir/local" "$dir/warehouse"
+  jars=$(printf '%s,' "$PWD/$SPARK_LIB"/*.jar)
+  (
+    # Derby's files and the like are left where it runs.
+    cd "$dir"
+    # shellcheck disable=SC2030
+    export SPARK_HOME=$home SPARK_LOCAL_IP=127.0.0.1 SPARK_NO_DAEMONIZE=1
+    exec setsid "$home/bin/spark-submit" --master "local[2]" --driver-memory 2g --name votestream-connect \
+      --class org.apache.spark.sql.connect.service.SparkConnectServer --jars "${jars%,}" \
+      --conf spark.connect.grpc.binding.address=127.0.0.1 --conf "spark.connect.grpc.binding.port=$port" \
+      --conf spark.driver.host=127.0.0.1 --conf spark.driver.bindAddress=127.0.0.1 --conf spark.ui.enabled=false \
+      --conf "spark.local.dir=$dir/local" --conf "spark.sql.warehouse.dir=$dir/warehouse" --conf spark.sql.shuffle.partitions=2 \
+      --conf spark.sql.streaming.stateStore.providerClass=org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider \
+      spark-internal
+  ) >"$dir/spark.log" 2>&1 </dev/null &
+  echo $! >"$dir/spark.pid"
+  until_ready "Apache Spark on port $port" "$(cat "$dir/spark.pid")" "$dir/spark.log" spark_ready "$port"
+}
+
+# spark_ready PORT: the server answers HTTP/2's preface and an empty SETTINGS frame with a SETTINGS frame (type 4) of its own.
+spark_ready() {
+  local answer
+  exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
+  printf 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\004\0\0\0\0\0' >&3
+  answer=$(timeout 5 head -c 4 <&3 | od -An -tu1 | awk '{ print $4 }')
+  exec 3<&- 3>&-
+  [ "${answer:-0}" = 4 ]
+}
+
+spark_stop() {
+  stop_pid "Apache Spark" "$1/spark.pid"
+}

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Real services on loopback, for trying things by hand: Apache Kafka, PostgreSQL, HDFS and an S3 gateway. Data, logs and pids in
+# Real services on loopback, for trying things by hand: Apache Kafka, PostgreSQL, HDFS, an S3 gateway and Apache Spark. Data, logs and pids in
 # target/services; ended by scripts/services/down.sh. Running it again starts what is not running and prints the same lines.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -25,12 +25,12 @@ bring() {
   "$1_start" "$RUN/$1" "$(cat "$RUN/$1/port")"
 }
 
-for service in kafka postgres hdfs s3; do "${service}_install"; done
+for service in kafka postgres hdfs s3 spark; do "${service}_install"; done
 bring kafka 9092
 bring postgres 54320
 bring hdfs 8020
 bring s3 9000
-# Spark: `bring` it here.
+bring spark 15002
 
 cat <<LINES
 Apache Kafka  127.0.0.1:$(cat "$RUN/kafka/port")    --log kafka://127.0.0.1:$(cat "$RUN/kafka/port")/voter_data
@@ -41,7 +41,8 @@ HDFS          127.0.0.1:$(cat "$RUN/hdfs/port")    --archive hdfs://127.0.0.1:$(
               java -cp '${RUN#"$PWD/"}/hdfs/conf:$HDFS_LIB/*' org.apache.hadoop.fs.FsShell -ls -R /
 S3            127.0.0.1:$(cat "$RUN/s3/port")    --archive s3://votestream/votes
               export AWS_ENDPOINT_URL=http://127.0.0.1:$(cat "$RUN/s3/port") AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=votestream AWS_SECRET_ACCESS_KEY=\$(cat ${RUN#"$PWD/"}/s3/password)
+Spark         127.0.0.1:$(cat "$RUN/spark/port")   sc://127.0.0.1:$(cat "$RUN/spark/port")
 TLS and SASL  scripts/secured-kafka.sh start target/services/secured: one more broker; how to reach it is in target/services/secured/env
-logs          ${RUN#"$PWD/"}/kafka/kafka.log, postgres/postgres.log, hdfs/namenode.log, hdfs/datanode.log, s3/s3.log
+logs          ${RUN#"$PWD/"}/kafka/kafka.log, postgres/postgres.log, hdfs/namenode.log, hdfs/datanode.log, s3/s3.log, spark/spark.log
 stop          make services-down
 LINES

@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("votestream-store", &["votestream-election"]),
     ("votestream-sim", &["votestream-election"]),
     ("votestream-archive", &["votestream-election"]),
+    ("votestream-spark", &["votestream-election"]),
     (
         "votestream-engine",
         &[
@@ -19,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "votestream-store",
             "votestream-archive",
             "votestream-sim",
+            "votestream-spark",
         ],
     ),
     ("votestream-server", &["votestream-election", "votestream-log", "votestream-store"]),
@@ -30,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "votestream-log",
             "votestream-store",
             "votestream-archive",
+            "votestream-spark",
             "votestream-sim",
             "votestream-engine",
             "votestream-server",
@@ -52,6 +55,7 @@ const ALONE: &[(&str, &[&str])] = &[
     ("parquet", &["votestream-archive"]),
     ("object_store", &["votestream-archive"]),
     ("ratatui", &["votestream"]),
+    ("apache-spark-connect", &["votestream-spark"]),
 ];
 
 /// The workspace as Cargo sees it.

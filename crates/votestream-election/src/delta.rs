@@ -2,7 +2,7 @@
 //! Types only; the fold that makes them is in `fold`, the SQL that keeps them in `votestream-store`.
 
 use crate::ids::{LogId, Millis, Minute, Offset, PartitionId, RegionIx};
-use crate::ledger::{Digest, LeafSeal};
+use crate::ledger::{Digest, LEAF_OFFSETS, LeafSeal};
 use crate::partitioner::PartitionerSet;
 use crate::reject::RejectReason;
 use serde::{Deserialize, Serialize};
@@ -61,12 +61,26 @@ pub struct Progress {
     pub minute: Option<Minute>,
     /// The log's end as this partition's worker last saw it: backlog = log_end − next_offset.
     pub log_end: Offset,
+    /// How far the ledger is hashed, where an engine that cannot hash left leaves pending; `None`: as far as is counted.
+    pub sealed: Option<Offset>,
+    /// Voters who lie in files outside the store, as [`VoterFile`]s of the election.
+    pub outside: u64,
 }
 
 impl Progress {
     /// Records counted, duplicate or rejected.
     pub fn records(&self) -> u64 {
         self.counted + self.duplicate + self.rejected
+    }
+
+    /// How far the ledger is hashed.
+    pub fn hashed_to(&self) -> Offset {
+        self.sealed.unwrap_or(self.next_offset)
+    }
+
+    /// Leaves, the open one included, that are counted and not hashed, or not as far as counted.
+    pub fn pending_leaves(&self) -> u64 {
+        self.sealed.map_or(0, |sealed| self.next_offset.0.div_ceil(LEAF_OFFSETS) - sealed.0 / LEAF_OFFSETS)
     }
 }
 
@@ -100,12 +114,15 @@ pub struct PartitionDelta {
     pub timeline: Vec<TimelineRow>,
     /// Voters first seen (under `last`: also changed) in this range.
     pub seen: Vec<SeenPart>,
+    /// How many voters first seen in it lie in files outside the store instead, which the flush names.
+    pub outside: u64,
     /// Rejects in offset order.
     pub rejects: Vec<(Offset, RejectReason)>,
     /// Leaves that this range completed, ascending.
     pub leaves: Vec<LeafSeal>,
-    /// The leaf begun and not complete at `to`; replaces the stored one.
-    pub open_leaf: OpenLeaf,
+    /// The leaf begun and not complete at `to`; replaces the stored one. `None`: this range is counted and not hashed, its leaves are
+    /// pending until a [`LedgerSeal`] comes.
+    pub open_leaf: Option<OpenLeaf>,
     /// The partition's running maximum minute at `to`.
     pub minute: Option<Minute>,
     /// The log's end as the worker saw it when it sealed this.
@@ -169,6 +186,32 @@ pub struct OpenLeaf {
     pub records: u64,
     /// Digest over its rows so far.
     pub digest: Digest,
+}
+
+/// A file of voters outside the store. One that no transaction of the store names does not exist, whatever lies there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VoterFile {
+    /// Its path below the place where the election's seen voters are kept.
+    pub path: String,
+    /// How many rows it has: voters, and under `last` changes of their votes.
+    pub rows: u64,
+    /// How many of its rows are of voters whom no earlier file names: of all files together, as many as voters lie outside.
+    pub voters: u64,
+}
+
+/// Leaves that were pending, hashed by who can read the log: moves the ledger of a partition, and nothing else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LedgerSeal {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// Who counts it; `from`: how far the ledger was hashed.
+    pub fence: Fence,
+    /// How far it is now; at most the partition's next offset.
+    pub to: Offset,
+    /// Leaves that this completed, ascending.
+    pub leaves: Vec<LeafSeal>,
+    /// The leaf begun and not complete at `to`.
+    pub open_leaf: OpenLeaf,
 }
 
 /// One row of the store's `seen` table.

@@ -33,7 +33,7 @@ pub use types::{
     VotesById,
 };
 
-use crate::delta::{Counts, Snapshot};
+use crate::delta::{Counts, Progress, Snapshot};
 use crate::election::{Candidate, Election, WinRule};
 use crate::ids::{CandidateIx, Millis, Minute, RegionIx};
 use crate::ledger::{Digest, election_digest};
@@ -70,6 +70,7 @@ impl Results {
         if results.withheld == 0 {
             results.ledger.leaves = snapshot.ledger.iter().map(|head| head.leaves).sum();
             results.ledger.records = counts.records();
+            results.ledger.pending = snapshot.progress.iter().map(Progress::pending_leaves).sum();
         }
         results
     }
@@ -173,6 +174,7 @@ impl View<'_> {
             ledger: LedgerInfo {
                 leaves: 0,
                 records: if withheld == 0 { 0 } else { records },
+                pending: 0,
                 digest: Digest::default().to_string(),
             },
         }

@@ -46,6 +46,8 @@ fn store(election: &Election) -> (Snapshot, Vec<Vec<LeafSeal>>) {
         flushes: 4,
         minute: None,
         log_end: Offset(next),
+        sealed: None,
+        outside: 0,
     };
     let mut totals = vec![0; election.regions.len() * election.candidates.len()];
     (totals[0], totals[1], totals[9]) = (60_000, 10_000, 500);

@@ -41,6 +41,8 @@ impl Model {
             flushes: 0,
             minute: None,
             log_end: Offset(0),
+            sealed: None,
+            outside: 0,
         };
         let totals = vec![0; election.candidates.len() * election.region_rows()];
         Self {
@@ -91,7 +93,7 @@ impl Model {
         self.state.leaves += delta.leaves.len() as u64;
         self.state.chain = delta.leaves.last().map_or(self.state.chain, |leaf| leaf.chain);
         self.leaves.extend(delta.leaves);
-        self.state.open_leaf = delta.open_leaf;
+        self.state.open_leaf = delta.open_leaf.expect("a fold hashes what it counts");
         for row in delta.timeline {
             // Offsets without a record belong to no minute: which row first tells of them depends on the flushes.
             let counts = Counts { skipped: 0, ..row.counts };

@@ -41,6 +41,8 @@ fn folded(election: &Election, log: &Log, (start, end): (Offset, Offset)) -> Pla
         flushes: 0,
         minute: None,
         log_end: Offset(0),
+        sealed: None,
+        outside: 0,
     };
     let state = PartitionState {
         progress,
@@ -68,7 +70,7 @@ fn folded(election: &Election, log: &Log, (start, end): (Offset, Offset)) -> Pla
     }
     plain.first.head.leaves = delta.leaves.len() as u64;
     plain.first.head.chain = delta.leaves.last().map_or(Digest::default(), |leaf| leaf.chain);
-    plain.first.head.open = delta.open_leaf;
+    plain.first.head.open = delta.open_leaf.expect("a fold hashes what it counts");
     plain.first.leaves = delta.leaves;
     for row in &delta.seen {
         let mut voters = Unpacked::default();

@@ -47,6 +47,22 @@ pub enum EngineError {
     /// Another worker has taken partitions over.
     #[error("another counter has taken over partition {0}; only one may count a store at a time")]
     Fenced(votestream_election::PartitionId),
+    /// Counted by the other engine, whose voters this one does not have.
+    #[error(
+        "this election was counted {by}, and goes on {by} only: its seen voters lie {place}; go on with {option}, or count it anew with `votestream recount --from-scratch` and then with the other engine"
+    )]
+    OtherEngine {
+        /// How it was counted.
+        by: &'static str,
+        /// Where its voters are.
+        place: &'static str,
+        /// What to give `count`.
+        option: &'static str,
+    },
+    /// Apache Spark cannot count.
+    #[cfg(feature = "spark")]
+    #[error(transparent)]
+    Spark(#[from] crate::spark::EpochError),
     /// Packed voters in the store cannot be read.
     #[error(
         "the results store's seen voters of partition {partition} cannot be read; rebuild it with recount --from-scratch"

@@ -9,10 +9,16 @@ pub mod produce;
 
 pub mod count;
 
+#[cfg(feature = "spark")]
+mod sealing;
+
 pub mod recount;
 
 #[cfg(feature = "archive")]
 pub mod archive;
+
+#[cfg(feature = "spark")]
+pub mod spark;
 
 pub mod error;
 
@@ -26,6 +32,20 @@ pub const FAIL_POINTS: &[&str] = &[
     "count-after-flush",
     "produce-before-append",
     "produce-after-append",
+];
+
+/// The same in the loop that counts by epochs.
+#[cfg(feature = "spark")]
+pub const SPARK_FAIL_POINTS: &[&str] = &[
+    "spark-attempt-begun",
+    "spark-epoch-answered",
+    "spark-before-flush",
+    "spark-after-flush",
+    "spark-hashed",
+    "spark-sealed",
+    "spark-merged",
+    "spark-swapped",
+    "spark-swept",
 ];
 
 /// The same in the loop that archives.

@@ -92,6 +92,8 @@ fn claim(ends: &[u64], counted: u64) -> Claim {
         flushes: 0,
         minute: None,
         log_end: Offset(*end),
+        sealed: None,
+        outside: 0,
     });
     Claim {
         stored: false,

@@ -46,6 +46,8 @@ pub use kafka::admin::{
 #[cfg(feature = "kafka")]
 pub use kafka::group::Group;
 #[cfg(feature = "kafka")]
+pub use kafka::java::java_options;
+#[cfg(feature = "kafka")]
 pub use kafka::publish::Publisher;
 #[cfg(feature = "kafka")]
 pub use kafka::raw::{OrdinaryProducer, consume_all};

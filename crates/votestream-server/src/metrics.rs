@@ -17,6 +17,9 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("votestream_sequence", "gauge", "the store's sequence: flushes, desk acts and releases so far"),
     ("votestream_records_total", "counter", "records judged, by outcome, as far as results are public"),
     ("votestream_rejected_total", "counter", "rejected records by reason"),
+    ("votestream_ledger_pending_leaves", "gauge", "leaves of the ledger that are counted and not hashed yet"),
+    ("votestream_voters_outside", "gauge", "voters who are kept in files outside the store"),
+    ("votestream_counting_epoch", "gauge", "how often the election's partitions were taken over"),
     ("votestream_expected_votes", "gauge", "votes expected in all, where that is known"),
     ("votestream_engine_records_per_second", "gauge", "records counted a second, over the last few seconds"),
     (
@@ -86,6 +89,13 @@ fn add_results(page: &mut Page, view: &View) {
     }
     for (reason, records) in &view.snapshot.rejects {
         page.add("votestream_rejected_total", &format!("reason=\"{}\"", reason.name()), records);
+    }
+    // Numbers of voters go with what is public: nothing where a region is withheld.
+    if results.withheld == 0 {
+        let progress = &view.snapshot.progress;
+        page.add("votestream_ledger_pending_leaves", "", results.ledger.pending);
+        page.add("votestream_voters_outside", "", progress.iter().map(|p| p.outside).sum::<u64>());
+        page.add("votestream_counting_epoch", "", progress.iter().map(|p| p.epoch).max().unwrap_or(0));
     }
     if let Some(expected) = results.expected {
         page.add("votestream_expected_votes", "", expected);

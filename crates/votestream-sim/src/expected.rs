@@ -76,6 +76,8 @@ impl Expected {
             flushes: 0,
             minute: None,
             log_end: end,
+            sealed: None,
+            outside: 0,
         };
         Snapshot {
             store_uuid: 0,

@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use votestream_election::cells::CellLayout;
-use votestream_election::delta::{PartitionDelta, SeenPart};
+use votestream_election::delta::{PartitionDelta, SeenPart, VoterFile};
 use votestream_election::election::DuplicatePolicy;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::seen::SEEN_PART_BYTES_MAX;
@@ -46,6 +46,20 @@ pub(crate) fn narrowed(
     Ok((set != stored).then_some(set))
 }
 
+/// The files of voters that go with a flush hold what its deltas say lies outside.
+pub(crate) fn check_files(deltas: &[PartitionDelta], files: &[VoterFile]) -> Result<(), StoreError> {
+    let outside: u64 = deltas.iter().map(|delta| delta.outside).sum();
+    match deltas.iter().find(|delta| delta.outside > 0).or(deltas.first()) {
+        Some(delta) => require(delta, "the number of voters in files", voters(files).into(), outside.into()),
+        None => Ok(()),
+    }
+}
+
+/// Voters in files.
+pub(crate) fn voters(files: &[VoterFile]) -> u64 {
+    files.iter().map(|file| file.voters).sum()
+}
+
 fn check_one(shape: &Shape, delta: &PartitionDelta) -> Result<(), StoreError> {
     let counts = &delta.counts;
     let range = i128::from(delta.to.0) - i128::from(delta.fence.from.0);
@@ -58,6 +72,9 @@ fn check_one(shape: &Shape, delta: &PartitionDelta) -> Result<(), StoreError> {
     check_rejects(delta)?;
     check_tally(shape, delta)?;
     check_seen(shape.duplicate, delta)?;
+    if delta.open_leaf.is_none() {
+        require(delta, "the number of leaves of a range that was not hashed", delta.leaves.len() as i128, 0)?;
+    }
     for row in &delta.timeline {
         let places = shape.regions * shape.layout.candidates;
         require(delta, "the length of a timeline row", row.totals.len() as i128, places as i128)?;
@@ -99,7 +116,7 @@ fn check_seen(policy: DuplicatePolicy, delta: &PartitionDelta) -> Result<(), Sto
             );
         }
     }
-    let found = entries(&delta.seen);
+    let found = entries(&delta.seen) + delta.outside;
     match entries_wrong(policy, found, delta.counts.counted, delta.counts.duplicate) {
         None => Ok(()),
         Some(expected) => unbalanced(delta, "the number of seen voters", found.into(), expected.into()),

@@ -273,9 +273,29 @@ pub enum StoreError {
         /// What it must come to.
         expected: i128,
     },
+    /// The files of voters outside the store are not those that were committed.
+    #[error(
+        "the files of voters of election {election:?} do not add up in the store: they hold {found} voters and must hold {expected}; count again with `votestream recount --from-scratch`"
+    )]
+    Files {
+        /// The election's id.
+        election: String,
+        /// Voters in the files that the store names.
+        found: u64,
+        /// Voters who lie outside, by the partitions.
+        expected: u64,
+    },
 }
 
 impl StoreError {
+    /// Refuses files of voters that do not hold as many as they must.
+    pub(crate) fn files(election: &str, found: u64, expected: u64) -> Result<(), Self> {
+        if found == expected {
+            return Ok(());
+        }
+        Err(Self::Files { election: election.to_owned(), found, expected })
+    }
+
     /// Waiting may cure it: nothing was committed, the same call may be made again.
     pub fn is_transient(&self) -> bool {
         matches!(

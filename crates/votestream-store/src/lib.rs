@@ -45,12 +45,14 @@ mod sqlite;
 #[cfg(feature = "postgres")]
 mod postgres;
 
-pub use crash::FAIL_POINTS;
+pub use crash::{FAIL_POINTS, OUTSIDE_FAIL_POINTS};
 pub use desk::DeskStore;
 pub use error::StoreError;
 pub use heads::{ArchiveHead, HeadStore};
 pub use postgres_url::PostgresUrl;
 pub use reader::{ReaderStore, SeenReader};
-pub use types::{Compaction, Creation, ElectionHead, StoreFacts, TimelinePoint};
+pub use types::{
+    Attempt, Compaction, Creation, ElectionHead, NewFiles, Outside, OutsideChange, StoreFacts, TimelinePoint,
+};
 pub use url::StoreUrl;
 pub use writer::WriterStore;

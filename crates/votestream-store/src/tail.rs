@@ -7,7 +7,7 @@ use crate::balance::unbalanced;
 use crate::error::StoreError;
 use crate::pack::{self, Reasons};
 use votestream_election::Offset;
-use votestream_election::delta::PartitionDelta;
+use votestream_election::delta::{LedgerSeal, OpenLeaf, PartitionDelta};
 use votestream_election::ledger::{self, Digest, LEAF_OFFSETS};
 
 /// A row of rejects is added to until it is this long.
@@ -20,6 +20,10 @@ pub(crate) struct Tail {
     /// Number of the next leaf to seal, and the chain up to it.
     pub(crate) leaf: u64,
     pub(crate) chain: Digest,
+    /// The leaf begun, as far as hashed.
+    pub(crate) open: OpenLeaf,
+    /// How far the ledger is hashed, where that is less than is counted.
+    pub(crate) sealed: Option<Offset>,
     pub(crate) rejected: Option<RejectedRow>,
 }
 
@@ -35,10 +39,38 @@ pub(crate) struct RejectedRow {
     pub(crate) packed: Vec<u8>,
 }
 
+/// Checks that hashed leaves go on from where a partition's ledger stands: the number of its next leaf and the chain before that. Returns
+/// the chain after them.
+pub(crate) fn chained(mut leaf: u64, mut before: Digest, seal: &LedgerSeal) -> Result<Digest, StoreError> {
+    let wrong = |what, found: u64, expected: u64| {
+        let partition = seal.partition;
+        Err(StoreError::Unbalanced { partition, what, found: found.into(), expected: expected.into() })
+    };
+    for next in &seal.leaves {
+        if next.number != leaf || next.chain != ledger::chain(&before, &next.digest) {
+            return wrong("the next leaf of the ledger", next.number, leaf);
+        }
+        (leaf, before) = (leaf + 1, next.chain);
+    }
+    if leaf != seal.to.0 / LEAF_OFFSETS {
+        return wrong("the open leaf of the ledger", leaf, seal.to.0 / LEAF_OFFSETS);
+    }
+    Ok(before)
+}
+
 impl Tail {
-    /// Adds a delta's rejects by reason, and its leaves, which must go on from here without a gap.
+    /// Adds a delta's rejects by reason, and its leaves, which must go on from here without a gap; or leaves them pending.
     pub(crate) fn apply(&mut self, delta: &PartitionDelta) -> Result<(), StoreError> {
         delta.rejects.iter().for_each(|(_, reason)| self.reasons.add(*reason));
+        let from = delta.fence.from;
+        let Some(open) = &delta.open_leaf else {
+            self.sealed.get_or_insert(from);
+            return Ok(());
+        };
+        if let Some(sealed) = self.sealed {
+            return unbalanced(delta, "how far the ledger was hashed", sealed.0.into(), from.0.into());
+        }
+        self.open.clone_from(open);
         for leaf in &delta.leaves {
             if leaf.number != self.leaf || leaf.chain != ledger::chain(&self.chain, &leaf.digest) {
                 return unbalanced(

@@ -1,7 +1,7 @@
 //! What the store says that is no part of the domain: outcomes, headings, points of the timeline. What is counted is in
 //! `votestream_election::delta`.
 
-use votestream_election::delta::Counts;
+use votestream_election::delta::{Counts, VoterFile};
 use votestream_election::{Millis, Minute};
 
 /// What `create_or_resume` found.
@@ -54,6 +54,42 @@ pub enum Compaction {
         bytes: u64,
     },
     /// Somebody else has taken the partition over: nothing was changed.
+    Superseded,
+}
+
+/// Files of voters that become part of the store with a transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct NewFiles<'a> {
+    /// The attempt that wrote them, begun before.
+    pub attempt: u128,
+    /// Which they are.
+    pub files: &'a [VoterFile],
+}
+
+/// What an election keeps outside the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// Its files of voters, by path. Others do not exist, whatever lies there.
+    pub files: Vec<VoterFile>,
+    /// Attempts at writing some, of which no file is named.
+    pub attempts: Vec<Attempt>,
+}
+
+/// An attempt at writing files of voters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its identity.
+    pub id: u128,
+    /// The epoch of partition 0 under which it was begun; 0: its files were part of the store, and are not any more.
+    pub epoch: u64,
+}
+
+/// Whether a change of what lies outside was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutsideChange {
+    /// It was.
+    Done,
+    /// Somebody else has taken the election over, or the files are others: nothing was changed.
     Superseded,
 }
 

@@ -5,10 +5,11 @@ use crate::desk::DeskStore;
 use crate::error::StoreError;
 use crate::reader::{ReaderStore, SeenReader};
 use crate::sqlite::{self, InStore};
-use crate::types::{Compaction, Creation};
+use crate::types::{Compaction, Creation, NewFiles, Outside, OutsideChange};
 use crate::url::StoreUrl;
 use votestream_election::delta::{
-    DeskAct, DeskAction, Engine, FlushOutcome, PartitionDelta, PartitionState, Pin, Snapshot,
+    DeskAct, DeskAction, Engine, FlushOutcome, LedgerSeal, PartitionDelta, PartitionState, Pin, Snapshot,
+    VoterFile,
 };
 use votestream_election::protocol::Resolution;
 use votestream_election::releases::ReleaseBlock;
@@ -113,7 +114,62 @@ impl WriterStore {
         deltas: &[PartitionDelta],
         now: Millis,
     ) -> Result<FlushOutcome, StoreError> {
-        with_backend!(&mut self.backend, writer => writer.flush(election, deltas, now))
+        with_backend!(&mut self.backend, writer => writer.flush(election, deltas, None, now))
+    }
+
+    /// The same, with the files of voters that hold what the deltas say lies outside: from then on they are part of the store, and their
+    /// attempt is one no more.
+    pub fn flush_outside(
+        &mut self,
+        election: &str,
+        deltas: &[PartitionDelta],
+        files: &NewFiles<'_>,
+        now: Millis,
+    ) -> Result<FlushOutcome, StoreError> {
+        with_backend!(&mut self.backend, writer => writer.flush(election, deltas, Some(files), now))
+    }
+
+    /// Adds leaves that were pending, in one transaction, or none of them. Each counts as a flush of its partition.
+    pub fn seal_ledger(
+        &mut self,
+        election: &str,
+        seals: &[LedgerSeal],
+        now: Millis,
+    ) -> Result<FlushOutcome, StoreError> {
+        with_backend!(&mut self.backend, writer => writer.seal_ledger(election, seals, now))
+    }
+
+    /// What the election keeps outside the store.
+    pub fn outside(&self, election: &str) -> Result<Outside, StoreError> {
+        with_backend!(&self.backend, writer => writer.outside(election))
+    }
+
+    /// Notes an attempt at writing files of voters before any is written, so that what it leaves can be found. `epoch` is that under which
+    /// partition 0 was taken over.
+    pub fn begin_attempt(
+        &mut self,
+        election: &str,
+        attempt: u128,
+        epoch: u64,
+    ) -> Result<OutsideChange, StoreError> {
+        with_backend!(&mut self.backend, writer => writer.begin_attempt(election, attempt, epoch))
+    }
+
+    /// Forgets attempts whose files have been removed.
+    pub fn forget_attempts(&mut self, election: &str, attempts: &[u128]) -> Result<(), StoreError> {
+        with_backend!(&mut self.backend, writer => writer.forget_attempts(election, attempts))
+    }
+
+    /// Replaces files of voters by what they were merged into, under the epoch of partition 0. Attempts of which no file is left become
+    /// ones that may be swept.
+    pub fn swap_files(
+        &mut self,
+        election: &str,
+        old: &[VoterFile],
+        new: &NewFiles<'_>,
+        epoch: u64,
+    ) -> Result<OutsideChange, StoreError> {
+        with_backend!(&mut self.backend, writer => writer.swap_files(election, old, new, epoch))
     }
 
     /// What became of a delta whose flush was answered with an error. Deltas sealed under the older epoch may still be given here.

@@ -6,11 +6,15 @@ mod support;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
+use support::outside::{file, outside, take_over_outside};
 use support::{Entry, NOW, election, pin, reload, start};
-use votestream_election::delta::{DeskAction, FlushOutcome, Snapshot};
+use votestream_election::delta::{DeskAction, Engine, Fence, FlushOutcome, LedgerSeal, OpenLeaf, Snapshot};
+use votestream_election::ledger::Digest;
 use votestream_election::releases::{BlockKind, ReleaseBlock};
 use votestream_election::{CandidateIx, Minute, PartitionId, RejectReason};
-use votestream_store::{FAIL_POINTS, ReaderStore, StoreUrl, WriterStore};
+use votestream_store::{
+    FAIL_POINTS, NewFiles, OUTSIDE_FAIL_POINTS, OutsideChange, ReaderStore, StoreUrl, WriterStore,
+};
 
 const STORE: &str = "VOTESTREAM_TEST_STORE";
 const PARTITIONS: u32 = 2;
@@ -62,6 +66,49 @@ fn child() {
         let block =
             ReleaseBlock { region: None, candidate: CandidateIx(0), kind: BlockKind::Age, cells: vec![1, 2] };
         store.release(id, &[block], Minute(1), NOW).unwrap();
+    }
+    scenario.teardown();
+}
+
+/// The process that counts as an engine does that keeps voters outside: files named, leaves sealed, files merged.
+#[test]
+fn outside_child() {
+    let Ok(path) = std::env::var(format!("{STORE}_OUTSIDE")) else { return };
+    let scenario = fail::FailScenario::setup();
+    let (election, url) = (election(), StoreUrl::sqlite(path));
+    let mut store = WriterStore::open(&url).unwrap();
+    store.create_or_resume(&election, &pin(1), NOW).unwrap();
+    let mut workers = take_over_outside(&mut store, &election, 1);
+    let (id, epoch) = (&election.id, workers[0].epoch);
+    let mut attempt = u128::from(epoch) * 1_000;
+    while workers[0].next.0 < END {
+        let from = workers[0].next.0;
+        let entries: Vec<_> = (from..from + RANGE).map(|o| entry(0, o)).collect();
+        let (delta, _) = outside(workers[0].seal(&entries));
+        attempt += 1;
+        store.begin_attempt(id, attempt, epoch).unwrap();
+        let files = [file(&format!("{attempt}/a"), delta.outside)];
+        let outcome = store.flush_outside(id, &[delta], &NewFiles { attempt, files: &files }, NOW).unwrap();
+        assert!(matches!(outcome, FlushOutcome::Committed { .. }));
+        let old = store.outside(id).unwrap().files;
+        if old.len() >= 8 {
+            attempt += 1;
+            store.begin_attempt(id, attempt, epoch).unwrap();
+            let merged = [file(&format!("{attempt}/m"), old.iter().map(|f| f.rows).sum())];
+            let new = NewFiles { attempt, files: &merged };
+            assert_eq!(store.swap_files(id, &old, &new, epoch).unwrap(), OutsideChange::Done);
+        }
+    }
+    let progress = store.snapshot(id).unwrap().progress.remove(0);
+    if let Some(sealed) = progress.sealed {
+        let seal = LedgerSeal {
+            partition: progress.partition,
+            fence: Fence { from: sealed, epoch, engine: Engine::Spark },
+            to: progress.next_offset,
+            leaves: Vec::new(),
+            open_leaf: OpenLeaf { records: END, digest: Digest([7; 32]) },
+        };
+        assert!(matches!(store.seal_ledger(id, &[seal], NOW).unwrap(), FlushOutcome::Committed { .. }));
     }
     scenario.teardown();
 }
@@ -122,6 +169,35 @@ fn every_fail_point_is_survived() {
                 check_half_way(&path, point);
             }
             assert!(!run("child", STORE, &path, None));
+            assert_eq!(held(&path), expect, "{point}");
+        }
+    }
+}
+
+#[test]
+fn counting_outside_survives_its_fail_points() {
+    let dir = tempfile::tempdir().unwrap();
+    let variable = format!("{STORE}_OUTSIDE");
+    let held = |path: &Path| {
+        let reader = ReaderStore::open(&StoreUrl::sqlite(path)).unwrap();
+        reader.verify(&election().id).unwrap();
+        let snapshot = reader.snapshot(&election().id).unwrap();
+        let (progress, ledger) = (&snapshot.progress[0], snapshot.ledger);
+        (snapshot.totals, progress.counted, progress.outside, progress.sealed, ledger)
+    };
+    let whole = dir.path().join("whole.db");
+    assert!(!run("outside_child", &variable, &whole, None));
+    let expect = held(&whole);
+    assert_eq!((expect.1, expect.2, expect.3), (expect.1, expect.1, None));
+    for point in OUTSIDE_FAIL_POINTS {
+        for skip in [0, 5] {
+            let path = dir.path().join(format!("{point}-{skip}.db"));
+            let killed = run("outside_child", &variable, &path, Some(&format!("{point}={skip}*off->return")));
+            assert!(killed || skip > 0, "{point} was not reached");
+            if killed {
+                ReaderStore::open(&StoreUrl::sqlite(&path)).unwrap().verify(&election().id).unwrap();
+            }
+            assert!(!run("outside_child", &variable, &path, None));
             assert_eq!(held(&path), expect, "{point}");
         }
     }

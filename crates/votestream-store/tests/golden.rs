@@ -11,7 +11,7 @@ use support::{Entry, NOW, pin, reload, start, take_over};
 use votestream_election::delta::{DeskAction, FlushOutcome};
 use votestream_election::releases::{BlockKind, ReleaseBlock};
 use votestream_election::{CandidateIx, Election, Millis, Minute, PartitionId, RejectReason};
-use votestream_store::{ReaderStore, StoreUrl, WriterStore};
+use votestream_store::{NewFiles, ReaderStore, StoreUrl, WriterStore};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
@@ -89,6 +89,10 @@ fn fill(url: &StoreUrl) {
     let block =
         ReleaseBlock { region: None, candidate: CandidateIx(1), kind: BlockKind::Gender, cells: vec![16] };
     store.release("golden", &[block], Minute(12), NOW).unwrap();
+    let epoch = support::outside::take_over_outside(&mut store, &election, 2)[0].epoch;
+    store.begin_attempt("golden", 1, epoch).unwrap();
+    let empty = [support::outside::file("golden/2/part-0.parquet", 0)];
+    store.swap_files("golden", &[], &NewFiles { attempt: 2, files: &empty }, epoch).unwrap();
     store.checkpoint().unwrap();
 }
 
@@ -99,10 +103,15 @@ fn schema_1_is_read_and_counted_on() {
 
 #[test]
 fn schema_2_is_read_and_counted_on() {
+    is_read_and_counted_on("schema-2.sql");
+}
+
+#[test]
+fn schema_3_is_read_and_counted_on() {
     is_read_and_counted_on(NEWEST);
 }
 
-const NEWEST: &str = "schema-2.sql";
+const NEWEST: &str = "schema-3.sql";
 
 fn is_read_and_counted_on(name: &str) {
     let dir = tempfile::tempdir().unwrap();
@@ -131,6 +140,9 @@ fn is_read_and_counted_on(name: &str) {
     assert_eq!(reader.timeline("golden", None, None).unwrap().len(), 3);
     assert_eq!(reader.demographics("golden", None).unwrap()[0].cells, [16]);
     assert_eq!(reader.rejects("golden", 10, None).unwrap().len(), 4);
+    let outside = store.outside("golden").unwrap();
+    let lies_outside = usize::from(name == NEWEST);
+    assert_eq!((outside.files.len(), outside.attempts.len()), (lies_outside, lies_outside));
     let voters = reload(&store, &election(), 1);
     assert_eq!((voters.len(), voters[0], voters[17]), (18, 10_000_001, 12_000_081));
     reader.verify("golden").unwrap();
@@ -148,11 +160,13 @@ fn is_read_and_counted_on(name: &str) {
 fn an_older_store_is_brought_to_the_newest_schema() {
     let dir = tempfile::tempdir().unwrap();
     let (old, new) = (dir.path().join("old.db"), dir.path().join("new.db"));
-    for (path, name) in [(&old, "schema-1.sql"), (&new, NEWEST)] {
+    let older = dir.path().join("older.db");
+    for (path, name) in [(&older, "schema-1.sql"), (&old, "schema-2.sql"), (&new, NEWEST)] {
         let text = std::fs::read_to_string(golden(name)).unwrap();
         Connection::open(path).unwrap().execute_batch(&text).unwrap();
         drop(WriterStore::open(&StoreUrl::sqlite(path)).unwrap());
     }
+    assert_eq!(schema(&older), schema(&new));
     assert_eq!(schema(&old), schema(&new));
 }
 
@@ -162,7 +176,7 @@ fn schema(path: &Path) -> Vec<String> {
 }
 
 #[test]
-fn schema_2_is_made_as_it_always_was() {
+fn schema_3_is_made_as_it_always_was() {
     let dir = tempfile::tempdir().unwrap();
     let (old, new) = (dir.path().join("old.db"), dir.path().join("new.db"));
     let text = std::fs::read_to_string(golden(NEWEST)).unwrap();

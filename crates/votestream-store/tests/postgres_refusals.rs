@@ -41,7 +41,7 @@ fn many_workers_start_at_once_and_one_migrates() {
         }
     });
     let sql = database.sql();
-    assert_eq!(sql.ask("SELECT max(version) FROM votestream.schema_version"), ["2"]);
+    assert_eq!(sql.ask("SELECT max(version) FROM votestream.schema_version"), ["3"]);
     assert_eq!(sql.ask("SELECT count(*) FROM votestream.store"), ["1"]);
     assert_eq!(sql.ask("SELECT count(*) FROM votestream.progress"), ["3"]);
     assert_eq!(sql.ask("SELECT count(*) FROM votestream.region"), ["51"]);
@@ -68,11 +68,11 @@ fn foreign_newer_and_older_schemas_are_left_as_they_are() {
 
     WriterStore::open(&database.url("")).unwrap();
     sql.ask("INSERT INTO votestream.schema_version (version) VALUES (99)");
-    refused(&url(&database.name, ""), "has schema 99 and this program knows up to 2; use a newer votestream");
+    refused(&url(&database.name, ""), "has schema 99 and this program knows up to 3; use a newer votestream");
     sql.ask("DELETE FROM votestream.schema_version");
     let Err(error) = ReaderStore::open(&database.url("")) else { panic!("opened") };
     assert!(
-        error.to_string().contains("has schema 0 and this program reads schema 2; open it once"),
+        error.to_string().contains("has schema 0 and this program reads schema 3; open it once"),
         "{error}"
     );
 }
@@ -185,6 +185,12 @@ fn rows_that_do_not_add_up_are_not_counted_on() {
     check("rejected", "DELETE FROM votestream.rejected", "the number of rejects listed is 0 and must be 3");
     check("leaf", "DELETE FROM votestream.leaf", "the number of leaves is 0 and must be 1");
     check("leaf", "UPDATE votestream.leaf SET chain = decode(repeat('00', 32), 'hex')", "the ledger's chain");
+    check(
+        "progress",
+        "UPDATE votestream.progress SET sealed_offset = 30001 WHERE partition = 1",
+        "the open leaf is 1 and must be 0",
+    );
     assert!(sql.run("UPDATE votestream.progress SET next_offset = next_offset + 1").is_err());
+    assert!(sql.run("UPDATE votestream.progress SET sealed_offset = next_offset").is_err());
     store.take_over(&election.id, &[PartitionId(1)], Engine::Native).unwrap();
 }

@@ -111,7 +111,7 @@ fn each_role_may_what_it_must_and_no_more() {
         assert!(error.to_string().contains("GRANT votestream_writer TO"), "{error}");
     }
     let sql = roles.sql("reader");
-    for table in ["tally", "seen"] {
+    for table in ["tally", "seen", "voter_file", "attempt"] {
         denied(&sql, &format!("SELECT * FROM votestream.{table}"));
     }
     denied(&sql, "UPDATE votestream.progress SET counted = 0");

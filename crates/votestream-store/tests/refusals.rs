@@ -70,7 +70,7 @@ fn foreign_files_are_left_as_they_are() {
             sql(p, "PRAGMA user_version = 99");
             fs::remove_file(p.with_file_name("newer.db.lock")).unwrap();
         },
-        "has schema 99 and this program knows up to 2",
+        "has schema 99 and this program knows up to 3",
     );
 }
 
@@ -157,6 +157,10 @@ fn rows_that_do_not_add_up_are_not_counted_on() {
     check("DELETE FROM rejected", "the number of rejects listed is 0 and must be 3");
     check("DELETE FROM leaf", "the number of leaves is 0 and must be 1");
     check("UPDATE leaf SET chain = zeroblob(32)", "the ledger's chain");
+    check(
+        "UPDATE progress SET sealed_offset = 30001 WHERE partition = 1",
+        "the open leaf is 1 and must be 0",
+    );
 }
 
 /// A reader of a file without write permission for anyone reads what was counted.

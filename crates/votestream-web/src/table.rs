@@ -5,17 +5,6 @@ use crate::{Asset, Entry};
 /// Sorted by path.
 pub(crate) const TABLE: &[Entry] = &[
     Entry {
-        path: "assets/Behind-0ernme_u.js",
-        asset: Asset {
-            bytes: include_bytes!("../dist/assets/Behind-0ernme_u.js"),
-            mime: "text/javascript; charset=utf-8",
-            etag: "d7923745cd633a0732c1",
-            gzip: Some(include_bytes!("../dist/assets/Behind-0ernme_u.js.gz")),
-            br: Some(include_bytes!("../dist/assets/Behind-0ernme_u.js.br")),
-            immutable: true,
-        },
-    },
-    Entry {
         path: "assets/Behind-B1YqqnEh.css",
         asset: Asset {
             bytes: include_bytes!("../dist/assets/Behind-B1YqqnEh.css"),
@@ -23,6 +12,28 @@ pub(crate) const TABLE: &[Entry] = &[
             etag: "f3254d6cc138c19d77cf",
             gzip: Some(include_bytes!("../dist/assets/Behind-B1YqqnEh.css.gz")),
             br: Some(include_bytes!("../dist/assets/Behind-B1YqqnEh.css.br")),
+            immutable: true,
+        },
+    },
+    Entry {
+        path: "assets/Behind-DUw4rbal.js",
+        asset: Asset {
+            bytes: include_bytes!("../dist/assets/Behind-DUw4rbal.js"),
+            mime: "text/javascript; charset=utf-8",
+            etag: "666884c21e6c4d3d3f78",
+            gzip: Some(include_bytes!("../dist/assets/Behind-DUw4rbal.js.gz")),
+            br: Some(include_bytes!("../dist/assets/Behind-DUw4rbal.js.br")),
+            immutable: true,
+        },
+    },
+    Entry {
+        path: "assets/Embed-B6Dg3AaY.js",
+        asset: Asset {
+            bytes: include_bytes!("../dist/assets/Embed-B6Dg3AaY.js"),
+            mime: "text/javascript; charset=utf-8",
+            etag: "39e7229ddf1391ded2fc",
+            gzip: Some(include_bytes!("../dist/assets/Embed-B6Dg3AaY.js.gz")),
+            br: Some(include_bytes!("../dist/assets/Embed-B6Dg3AaY.js.br")),
             immutable: true,
         },
     },
@@ -38,17 +49,6 @@ pub(crate) const TABLE: &[Entry] = &[
         },
     },
     Entry {
-        path: "assets/Embed-D6y1V3Uy.js",
-        asset: Asset {
-            bytes: include_bytes!("../dist/assets/Embed-D6y1V3Uy.js"),
-            mime: "text/javascript; charset=utf-8",
-            etag: "6941c5a5078de0c70ff4",
-            gzip: Some(include_bytes!("../dist/assets/Embed-D6y1V3Uy.js.gz")),
-            br: Some(include_bytes!("../dist/assets/Embed-D6y1V3Uy.js.br")),
-            immutable: true,
-        },
-    },
-    Entry {
         path: "assets/EmbedCode-CuLw5fq1.css",
         asset: Asset {
             bytes: include_bytes!("../dist/assets/EmbedCode-CuLw5fq1.css"),
@@ -60,35 +60,35 @@ pub(crate) const TABLE: &[Entry] = &[
         },
     },
     Entry {
-        path: "assets/EmbedCode-DSPoAI4V.js",
+        path: "assets/EmbedCode-kQJLeeZm.js",
         asset: Asset {
-            bytes: include_bytes!("../dist/assets/EmbedCode-DSPoAI4V.js"),
+            bytes: include_bytes!("../dist/assets/EmbedCode-kQJLeeZm.js"),
             mime: "text/javascript; charset=utf-8",
-            etag: "b6a639846040c07cf4f6",
-            gzip: Some(include_bytes!("../dist/assets/EmbedCode-DSPoAI4V.js.gz")),
-            br: Some(include_bytes!("../dist/assets/EmbedCode-DSPoAI4V.js.br")),
+            etag: "9940c77cdd03105f8451",
+            gzip: Some(include_bytes!("../dist/assets/EmbedCode-kQJLeeZm.js.gz")),
+            br: Some(include_bytes!("../dist/assets/EmbedCode-kQJLeeZm.js.br")),
             immutable: true,
         },
     },
     Entry {
-        path: "assets/es-NDM_qOQV.js",
+        path: "assets/es-DXAsUvsR.js",
         asset: Asset {
-            bytes: include_bytes!("../dist/assets/es-NDM_qOQV.js"),
+            bytes: include_bytes!("../dist/assets/es-DXAsUvsR.js"),
             mime: "text/javascript; charset=utf-8",
-            etag: "d5933a6c8a10f4bb1a64",
-            gzip: Some(include_bytes!("../dist/assets/es-NDM_qOQV.js.gz")),
-            br: Some(include_bytes!("../dist/assets/es-NDM_qOQV.js.br")),
+            etag: "e86b1463e3322f0bdfc3",
+            gzip: Some(include_bytes!("../dist/assets/es-DXAsUvsR.js.gz")),
+            br: Some(include_bytes!("../dist/assets/es-DXAsUvsR.js.br")),
             immutable: true,
         },
     },
     Entry {
-        path: "assets/index-Bu7t3iHl.js",
+        path: "assets/index-DYRLG641.js",
         asset: Asset {
-            bytes: include_bytes!("../dist/assets/index-Bu7t3iHl.js"),
+            bytes: include_bytes!("../dist/assets/index-DYRLG641.js"),
             mime: "text/javascript; charset=utf-8",
-            etag: "f69b7cb842e95b62fbba",
-            gzip: Some(include_bytes!("../dist/assets/index-Bu7t3iHl.js.gz")),
-            br: Some(include_bytes!("../dist/assets/index-Bu7t3iHl.js.br")),
+            etag: "77d4474e643f2caec423",
+            gzip: Some(include_bytes!("../dist/assets/index-DYRLG641.js.gz")),
+            br: Some(include_bytes!("../dist/assets/index-DYRLG641.js.br")),
             immutable: true,
         },
     },
@@ -119,7 +119,7 @@ pub(crate) const TABLE: &[Entry] = &[
         asset: Asset {
             bytes: include_bytes!("../dist/index.html"),
             mime: "text/html; charset=utf-8",
-            etag: "7fa845189ec4d6d3e7b8",
+            etag: "84a919a801e2a54bb341",
             gzip: Some(include_bytes!("../dist/index.html.gz")),
             br: Some(include_bytes!("../dist/index.html.br")),
             immutable: false,

@@ -85,6 +85,8 @@ fn count(election: &Election) -> PartitionCount {
         flushes: 0,
         minute: None,
         log_end: Offset(0),
+        sealed: None,
+        outside: 0,
     };
     let state = PartitionState {
         progress,

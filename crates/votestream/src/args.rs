@@ -338,6 +338,18 @@ pub struct Count {
     /// Which engine counts
     #[arg(long, value_name = "ENGINE", value_parser = ["native", "spark"], default_value = "native")]
     pub engine: String,
+    /// With --engine spark: the Spark Connect server, sc://host:15002, with /;token=…;use_ssl=true where it asks for it
+    #[arg(long, value_name = "SC-URL", env = "VOTESTREAM_REMOTE", hide_env_values = true)]
+    #[cfg_attr(not(feature = "spark"), allow(dead_code, reason = "only the build with Spark reads it"))]
+    pub remote: Option<String>,
+    /// With --engine spark: where seen voters lie, file:PATH, s3://bucket/prefix or hdfs://namenode:port/path [default: beside an SQLite store]
+    #[arg(long, value_name = "DIR-URL", env = "VOTESTREAM_SEEN")]
+    #[cfg_attr(not(feature = "spark"), allow(dead_code, reason = "only the build with Spark reads it"))]
+    pub seen: Option<String>,
+    /// With --engine spark: records of an epoch, for tests [default: as many as voters are known, from 1 to 8 million]
+    #[arg(long, value_name = "N", hide = true)]
+    #[cfg_attr(not(feature = "spark"), allow(dead_code, reason = "only the build with Spark reads it"))]
+    pub epoch_records: Option<u64>,
     /// Threads that decide [default: one a core, at most one a partition]
     #[arg(long, value_name = "N", env = "VOTESTREAM_THREADS")]
     pub threads: Option<usize>,

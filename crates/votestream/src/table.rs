@@ -39,6 +39,11 @@ fn write_results(out: &mut String, results: &Results) -> std::fmt::Result {
         1 => writeln!(out, "1 region is withheld and in no number here")?,
         many => writeln!(out, "{many} regions are withheld and in no number here")?,
     }
+    match results.ledger.pending {
+        0 => {}
+        1 => writeln!(out, "1 leaf of the ledger is counted and not hashed yet")?,
+        many => writeln!(out, "{} leaves of the ledger are counted and not hashed yet", grouped(many))?,
+    }
     write_candidates(out, results)?;
     if results.regions.is_empty() { Ok(()) } else { write_regions(out, results) }
 }

@@ -62,6 +62,8 @@ export interface RegionResult {
 export interface LedgerInfo {
 	leaves: number;
 	records: number;
+	/** Leaves counted and not hashed yet. */
+	pending?: number;
 	digest: string;
 }
 

@@ -278,6 +278,7 @@ export const en = {
 		covers: 'It covers',
 		records: (records: number, leaves: number) =>
 			`${n(records, 'record', 'records')} in ${n(leaves, 'leaf', 'leaves')}`,
+		pending: (leaves: number) => `${n(leaves, 'leaf', 'leaves')} still to be hashed`,
 		api: 'Results as JSON',
 		csv: 'Results as CSV',
 		timeline: 'Timeline',

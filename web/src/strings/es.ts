@@ -287,6 +287,7 @@ export const es: Strings = {
 		covers: 'Abarca',
 		records: (records: number, leaves: number) =>
 			`${n(records, 'registro', 'registros')} en ${n(leaves, 'hoja', 'hojas')}`,
+		pending: (leaves: number) => `${n(leaves, 'hoja', 'hojas')} por resumir todavía`,
 		api: 'Resultados en JSON',
 		csv: 'Resultados en CSV',
 		timeline: 'Evolución',

@@ -165,6 +165,8 @@ fn counted(records: &[Owned]) -> Vec<LeafSeal> {
         flushes: 0,
         minute: None,
         log_end: Offset(0),
+        sealed: None,
+        outside: 0,
     };
     let state = PartitionState {
         progress,

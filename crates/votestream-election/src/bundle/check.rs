@@ -264,6 +264,8 @@ fn progress(partition: PartitionId, part: &PartitionSection) -> Progress {
         flushes: 0,
         minute: None,
         log_end: Offset(part.log_end),
+        sealed: None,
+        outside: 0,
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod archived;
 
+mod hashing;
+
 mod place;
 
 mod timeline;
@@ -120,6 +122,7 @@ pub struct PartitionCount {
     policy: DuplicatePolicy,
     layout: CellLayout,
     epoch: u64,
+    engine: Engine,
     /// `next_offset` in the store once all sealed deltas are committed.
     from: Offset,
     next: Offset,
@@ -161,6 +164,7 @@ impl PartitionCount {
             policy: election.duplicate,
             layout,
             epoch: progress.epoch,
+            engine: progress.engine,
             from: progress.next_offset,
             next: progress.next_offset,
             leader_epoch: progress.leader_epoch,
@@ -368,16 +372,17 @@ impl PartitionCount {
         self.fresh.clear();
         let delta = PartitionDelta {
             partition: self.partition,
-            fence: Fence { from: self.from, epoch: self.epoch, engine: Engine::Native },
+            fence: Fence { from: self.from, epoch: self.epoch, engine: self.engine },
             to: self.next,
             leader_epoch: self.leader_epoch,
             counts: std::mem::take(&mut self.counts),
             tally: self.take_tally(),
             timeline: self.timeline.take(),
             seen,
+            outside: 0,
             rejects: std::mem::take(&mut self.rejects),
             leaves,
-            open_leaf: self.ledger.open(),
+            open_leaf: Some(self.ledger.open()),
             minute: self.timeline.minute(),
             log_end: log_end.max(self.next),
             partitioners: self.partitioners,
@@ -427,6 +432,11 @@ impl PartitionCount {
     /// The voters remembered.
     pub fn seen(&self) -> &SeenVoters {
         &self.seen
+    }
+
+    /// The partitioners that every valid vote so far agrees with.
+    pub fn partitioners_left(&self) -> PartitionerSet {
+        self.partitioners
     }
 
     /// Records under this epoch from now on (a flush had to be applied again).

@@ -50,6 +50,8 @@ fn snapshot(totals: &[u64], duplicate: u64, rejected: u64, backlog: u64) -> Snap
         flushes: 3,
         minute: None,
         log_end: Offset(log_end),
+        sealed: None,
+        outside: 0,
     };
     Snapshot {
         store_uuid: 7,
@@ -323,7 +325,7 @@ fn the_expected_answer_has_the_same_shape() {
     let results = Results::expected_of(&election, &electorate.votes, counts);
     adds_up(&results);
     assert_eq!((results.sequence, results.as_of.clone(), results.records), (0, None, 155_212_722));
-    assert_eq!(results.ledger, LedgerInfo { leaves: 0, records: 0, digest: "0".repeat(64) });
+    assert_eq!(results.ledger, LedgerInfo { leaves: 0, records: 0, pending: 0, digest: "0".repeat(64) });
     let seats: Vec<_> =
         results.candidates.iter().map(|c| (c.id.as_str(), c.seats.leading, c.seats.decided)).collect();
     assert_eq!(seats[..2], [("trump", 0, 312), ("harris", 0, 226)]);

@@ -272,10 +272,19 @@ impl RegionStatus {
 pub struct LedgerInfo {
     /// Leaves sealed, of all partitions; 0 while a region is withheld.
     pub leaves: u64,
-    /// Records that the digest covers; while a region is withheld, those of this answer.
+    /// Records that the digest covers, or will once nothing is pending; while a region is withheld, those of this answer.
     pub records: u64,
+    /// Leaves, open ones included, that are counted and not hashed yet, as happens where Apache Spark counts; absent where there are none
+    /// and while a region is withheld.
+    #[serde(default, skip_serializing_if = "no_leaves")]
+    pub pending: u64,
     /// The election's digest, 64 hexadecimal digits; always over the whole log as far as counted.
     pub digest: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn no_leaves(leaves: &u64) -> bool {
+    *leaves == 0
 }
 
 /// Votes by candidate's id: an object in JSON, whose keys keep the definition's order.

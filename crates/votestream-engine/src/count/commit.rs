@@ -4,7 +4,7 @@
 use super::latency::{Latency, thread_cpu};
 use super::patience::chain;
 use super::session::Session;
-use super::{Committed, CountSummary, OnCommit, Sealed, Until};
+use super::{Committed, CountSummary, OnCommit, Sealed, Until, release};
 use crate::{EngineError, Shutdown};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -13,8 +13,6 @@ use votestream_election::delta::{Engine, FlushOutcome, PartitionDelta, Partition
 use votestream_election::fold::PartitionCount;
 use votestream_election::health::EngineHealth;
 use votestream_election::protocol::Resolution;
-use votestream_election::releases;
-use votestream_election::results::is_complete;
 use votestream_election::{Minute, PartitionId};
 use votestream_store::{StoreError, WriterStore};
 
@@ -382,23 +380,14 @@ impl<'a> Committer<'a> {
         if !self.notice.leads || !self.release_due || (!last && self.released.elapsed() < RELEASE_EVERY) {
             return Ok(());
         }
-        let (Some(minute), true) =
-            (self.minute, self.session.election.layout().genders * self.session.election.layout().bands > 1)
-        else {
+        let (Some(minute), true) = (self.minute, release::has_demographics(self.session.election)) else {
             return Ok(());
         };
         self.released = Instant::now();
-        let complete = is_complete(self.session.election, &self.store.snapshot(&self.session.election.id)?);
-        let live = self.store.full_cells(&self.session.election.id)?;
-        let previous = self.store.demographics(&self.session.election.id)?;
-        let blocks = releases::plan(&previous, &live, self.session.election, complete);
-        if blocks.is_empty() {
-            self.release_due = false;
-            return Ok(());
-        }
-        let sequence =
-            self.store.release(&self.session.election.id, &blocks, minute, (self.session.options.clock)())?;
+        let now = (self.session.options.clock)();
+        let published = release::publish(self.store, self.session.election, minute, now)?;
         self.release_due = false;
+        let Some(sequence) = published else { return Ok(()) };
         let paused = self.notice.health.paused.take();
         self.tell(sequence, paused);
         Ok(())

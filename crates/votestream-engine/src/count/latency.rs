@@ -20,7 +20,7 @@ pub struct LatencySummary {
 }
 
 /// Rates and waits of the last few seconds, and waits of the whole run.
-pub(super) struct Latency {
+pub(crate) struct Latency {
     whole: Option<Histogram<u64>>,
     recent: VecDeque<(Instant, u64, u64)>,
 }
@@ -31,12 +31,12 @@ const WINDOW: Duration = Duration::from_secs(5);
 const RECENT_MAX: usize = 1_000;
 
 impl Latency {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // Three significant digits up to an hour in microseconds: the parameters are valid, so this is always `Some`.
         Self { whole: Histogram::new_with_max(3_600_000_000, 3).ok(), recent: VecDeque::new() }
     }
 
-    pub(super) fn flushed(&mut self, records: u64, waited: Duration) {
+    pub(crate) fn flushed(&mut self, records: u64, waited: Duration) {
         let waited_us = waited.as_micros() as u64;
         if let Some(whole) = &mut self.whole {
             whole.saturating_record(waited_us);
@@ -51,14 +51,14 @@ impl Latency {
     }
 
     /// Records a second over the window.
-    pub(super) fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         let Some((first, ..)) = self.recent.front() else { return 0.0 };
         let seconds = first.elapsed().as_secs_f64().max(0.05);
         self.recent.iter().map(|(_, records, _)| *records).sum::<u64>() as f64 / seconds
     }
 
     /// Median and 99th percentile of the window, in milliseconds.
-    pub(super) fn recent_ms(&self) -> Option<(f64, f64)> {
+    pub(crate) fn recent_ms(&self) -> Option<(f64, f64)> {
         let mut waits: Vec<u64> = self.recent.iter().map(|(_, _, waited)| *waited).collect();
         waits.sort_unstable();
         let at = |share: f64| {
@@ -67,7 +67,7 @@ impl Latency {
         if waits.is_empty() { None } else { at(0.5).zip(at(0.99)) }
     }
 
-    pub(super) fn summary(&self) -> LatencySummary {
+    pub(crate) fn summary(&self) -> LatencySummary {
         self.whole.as_ref().map_or_else(LatencySummary::default, |h| LatencySummary {
             p50_ms: h.value_at_quantile(0.5) as f64 / 1000.0,
             p99_ms: h.value_at_quantile(0.99) as f64 / 1000.0,

@@ -7,12 +7,12 @@ mod decide;
 mod latency;
 mod load;
 mod patience;
+pub(crate) mod release;
 mod session;
 
 pub use assignment::{Assigned, Assignment, Everything};
 
 use crate::{EngineError, Shutdown};
-use patience::may_pass;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,8 +96,11 @@ pub struct CountSummary {
 }
 
 pub(crate) use decide::as_folded;
+#[cfg(feature = "spark")]
+pub(crate) use latency::Latency;
 pub use latency::LatencySummary;
 pub(crate) use load::{check_history, only};
+pub(crate) use patience::may_pass;
 pub use patience::{chain, patiently};
 
 /// Counts until the end (with `until_end`) or until told to stop. Where the assignment is shared, until the end means that all of the
@@ -114,6 +117,7 @@ pub fn run(
     let prepared = patiently(shutdown, patience, may_pass, || {
         let ends = log.refresh_ends()?;
         prepare(election, log, store, options)?;
+        counted_natively(election, store)?;
         Ok(ends)
     })?;
     let Some(ends) = prepared else { return Ok(CountSummary::default()) };
@@ -228,6 +232,19 @@ pub fn prepare(
         &LogFacts { log_id: log.log_id(), partitions: log.partitions(), ends: log.end_offsets()? },
     )?;
     Ok(pin)
+}
+
+/// Refuses an election whose voters this engine does not have.
+fn counted_natively(election: &Election, store: &WriterStore) -> Result<(), EngineError> {
+    let snapshot = store.snapshot(&election.id)?;
+    if snapshot.progress.iter().all(|progress| progress.outside == 0 && progress.sealed.is_none()) {
+        return Ok(());
+    }
+    Err(EngineError::OtherEngine {
+        by: "on Apache Spark",
+        place: "in files outside the store",
+        option: "--engine spark",
+    })
 }
 
 /// What a first run pins: this log, from its start. Refuses one from which votes may be missing, unless that was asked for.

@@ -37,10 +37,12 @@ pub fn patiently<T, E>(
 }
 
 /// Whether waiting for the store, or for the log's brokers, may cure it.
-pub(super) fn may_pass(error: &EngineError) -> Option<String> {
+pub(crate) fn may_pass(error: &EngineError) -> Option<String> {
     let transient = match error {
         EngineError::Store(error) => error.is_transient(),
         EngineError::Log(error) => error.is_transient(),
+        #[cfg(feature = "spark")]
+        EngineError::Spark(error) => error.may_pass,
         _ => false,
     };
     transient.then(|| chain(error))

@@ -84,6 +84,8 @@ pub(super) fn uncounted(
         flushes: 0,
         minute: None,
         log_end: next_offset,
+        sealed: None,
+        outside: 0,
     }
 }
 

@@ -71,7 +71,7 @@ fn rejects(claim: &Claim, parts: &[Plain], differences: &mut Vec<String>) {
     }
 }
 
-/// The first leaf of each partition at which its ledger parts from the store's.
+/// The first leaf of each partition at which its ledger parts from the store's, as far as that is hashed.
 pub(super) fn partings(claim: &Claim, parts: &[Plain]) -> Vec<Parting> {
     let mut partings = Vec::new();
     for ((p, part), progress) in parts.iter().enumerate().zip(&claim.snapshot.progress) {
@@ -83,9 +83,12 @@ pub(super) fn partings(claim: &Claim, parts: &[Plain]) -> Vec<Parting> {
             let seal = stored.get(at).or(found.leaves.get(at));
             seal.map_or(progress.next_offset.0 / LEAF_OFFSETS, |seal| seal.number)
         };
+        // What is pending of the store's ledger says nothing yet.
+        let pending = progress.sealed.is_some();
         let same = stored.iter().zip(&found.leaves).take_while(|(a, b)| a == b).count();
-        let sealed_differ = same < stored.len().max(found.leaves.len());
-        if !sealed_differ && head.open == found.head.open {
+        let expected = if pending { stored.len() } else { stored.len().max(found.leaves.len()) };
+        let sealed_differ = same < expected;
+        if !sealed_differ && (pending || head.open == found.head.open) {
             continue;
         }
         let leaf = number(same);

@@ -21,8 +21,8 @@ pub struct Side<'a> {
     pub seen: &'a SeenReader,
 }
 
-/// Partitions whose voters in the store are others than those counted again, in words. Where somebody counts on meanwhile, and under
-/// `last`, where a voter may be in several rows, there is nothing to say.
+/// Partitions whose voters in the store are others than those counted again, in words. Where somebody counts on meanwhile, where voters
+/// lie outside the store, and under `last`, where a voter may be in several rows, there is nothing to say.
 pub fn other_voters(
     election: &Election,
     side: &Side<'_>,
@@ -35,6 +35,9 @@ pub fn other_voters(
     };
     for (progress, recounted) in claim.snapshot.progress.iter().zip(voters) {
         let (partition, next) = (progress.partition, progress.next_offset);
+        if progress.outside > 0 {
+            continue;
+        }
         let (mut sum, mut moved_on) = (0_u128, false);
         each_seen(election, side, partition, &mut |from, to, voter| {
             if to <= next {

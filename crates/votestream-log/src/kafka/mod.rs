@@ -40,6 +40,8 @@ mod batch_queue;
 
 pub mod raw;
 
+pub mod java;
+
 pub mod group;
 
 pub mod publish;

@@ -98,7 +98,7 @@ impl Check<'_> {
         let stored = self.one(include_str!("sql/leaf_count.sql")).await?;
         self.require("the number of leaves", stored, leaves)?;
         let first = self.row.progress.start_offset.0 / LEAF_OFFSETS;
-        self.require("the open leaf", first + leaves, self.row.progress.next_offset.0 / LEAF_OFFSETS)?;
+        self.require("the open leaf", first + leaves, self.row.progress.hashed_to().0 / LEAF_OFFSETS)?;
         let chain = match leaves.checked_sub(1) {
             None => Digest::default(),
             Some(before) => {
@@ -115,7 +115,7 @@ impl Check<'_> {
         let progress = &self.row.progress;
         let params = [&self.known.number as _, &self.partition() as _];
         let mut groups: Vec<Group> = Vec::new();
-        let (mut end, mut entries) = (progress.start_offset.0, 0);
+        let (mut end, mut entries) = (progress.start_offset.0, progress.outside);
         for row in self.session.rows(include_str!("sql/seen_ranges.sql"), &params).await? {
             let (from, to) = (rows::unsigned(&row, 0)?, rows::unsigned(&row, 2)?);
             let (part, bytes) = (rows::small(&row, 1)?, rows::unsigned(&row, 4)?);

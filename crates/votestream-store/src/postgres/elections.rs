@@ -203,6 +203,7 @@ impl Writer {
             let number = row(session, label, id).await?.number;
             clear(session, number).await?;
             session.execute(include_str!("sql/desk_delete.sql"), &[&number]).await?;
+            session.execute(include_str!("sql/attempt_clear.sql"), &[&number]).await?;
             session.execute(include_str!("sql/election_delete.sql"), &[&number]).await?;
             session.execute(include_str!("sql/store_renew.sql"), &[]).await?;
             session.commit().await
@@ -377,6 +378,9 @@ async fn begin(session: &Session, number: i32, election: &Election, pin: &Pin, e
 async fn clear(session: &Session, number: i32) -> Done<()> {
     for sql in [
         include_str!("sql/progress_clear.sql"),
+        // What lies outside may be swept by whoever counts there next.
+        include_str!("sql/attempt_retire_all.sql"),
+        include_str!("sql/voter_file_clear.sql"),
         include_str!("sql/tally_clear.sql"),
         include_str!("sql/timeline_clear.sql"),
         include_str!("sql/seen_clear.sql"),

@@ -5,15 +5,16 @@ use super::doubt::Claim;
 use super::elections::{Known, signed};
 use super::fault::{Done, FENCED, Fault, NEGATIVE, NO_PARTITIONER};
 use super::link::{Param, Session};
-use super::{Key, Writer, corrupt, rows};
+use super::{Key, Writer, corrupt, outside, rows};
 use crate::balance;
 use crate::compaction::Group;
 use crate::error::StoreError;
 use crate::pack::Reasons;
 use crate::tail::{RejectedRow, Tail};
+use crate::types::NewFiles;
 use std::collections::HashMap;
 use std::sync::Arc;
-use votestream_election::delta::{Fence, FlushOutcome, PartitionDelta};
+use votestream_election::delta::{Fence, FlushOutcome, OpenLeaf, PartitionDelta};
 use votestream_election::ledger::LEAF_OFFSETS;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::{Millis, Offset, PartitionId};
@@ -31,16 +32,18 @@ impl Writer {
         &mut self,
         id: &str,
         deltas: &[PartitionDelta],
+        files: Option<&NewFiles<'_>>,
         now: Millis,
     ) -> Result<FlushOutcome, StoreError> {
         let known = self.known(id)?;
         balance::check(&known.shape, id, deltas)?;
+        balance::check_files(deltas, files.map_or(&[], |new| new.files))?;
         let partitioners = balance::narrowed(known.partitioners, id, deltas)?;
         let rest = match self.settle(&known, deltas)? {
             Ok(rest) => rest,
             Err(outcome) => return Ok(outcome),
         };
-        let outcome = self.flush_checked(&known, &rest, partitioners, now);
+        let outcome = self.flush_checked(&known, (&rest, files), partitioners, now);
         if let (Ok(FlushOutcome::Committed { .. }), Some(partitioners)) = (&outcome, partitioners) {
             let Known { number, ref election, shape, .. } = *known;
             let narrowed = Known { number, election: election.clone(), shape, partitioners };
@@ -52,7 +55,7 @@ impl Writer {
     fn flush_checked(
         &mut self,
         known: &Known,
-        deltas: &[&PartitionDelta],
+        (deltas, files): (&[&PartitionDelta], Option<&NewFiles<'_>>),
         partitioners: Option<PartitionerSet>,
         now: Millis,
     ) -> Result<FlushOutcome, StoreError> {
@@ -65,7 +68,11 @@ impl Writer {
         for ((delta, fence), base) in deltas.iter().zip(&fences).zip(&mut bases) {
             message.add(known, delta, *fence, base)?;
         }
-        let done = self.send(&message);
+        let done = if message.lagging.is_empty() && files.is_none() {
+            self.send(&message)
+        } else {
+            self.send_outside(&message, files)
+        };
         match done {
             Ok(sequence) => {
                 for (delta, base) in deltas.iter().zip(bases) {
@@ -101,6 +108,26 @@ impl Writer {
             let row = session.maybe(include_str!("sql/flush.sql"), &message.params()).await?;
             crash_point!("store-after-commit");
             // No row of the election, with all fences holding, cannot be.
+            rows::unsigned(&row.ok_or_else(|| corrupt("an election"))?, 0)
+        })
+    }
+
+    /// The same, with what lies outside, as several statements in one transaction: rows stay locked while a worker stops in between, and
+    /// whoever takes over ends its connection.
+    fn send_outside(&mut self, message: &Message<'_>, files: Option<&NewFiles<'_>>) -> Done<u64> {
+        self.link.get_mut().once(async |session| {
+            session.begin().await?;
+            let row = session.maybe(include_str!("sql/flush.sql"), &message.params()).await?;
+            for (partition, sealed, outside) in &message.lagging {
+                let params = [&message.election as _, partition as _, sealed as _, outside as _];
+                session.execute(include_str!("sql/progress_outside.sql"), &params).await?;
+            }
+            if let Some(new) = files {
+                outside::name(session, message.election, new).await?;
+            }
+            crash_point!("store-before-commit");
+            session.commit().await?;
+            crash_point!("store-after-commit");
             rows::unsigned(&row.ok_or_else(|| corrupt("an election"))?, 0)
         })
     }
@@ -195,6 +222,8 @@ async fn load(session: &Session, known: &Known, partitions: &[PartitionId]) -> D
             leaf: rows::unsigned(&row, 4)? / LEAF_OFFSETS + rows::unsigned(&row, 5)?,
             chain: rows::digest(&row, 6)?,
             reasons: rows::reasons(&row, 7)?,
+            open: OpenLeaf { records: rows::unsigned(&row, 14)?, digest: rows::digest(&row, 15)? },
+            sealed: rows::sealed(&row, 16)?,
             rejected,
         };
         bases.insert((known.number, rows::small(&row, 0)?), Base { fence, totals, tail });
@@ -249,6 +278,8 @@ struct Message<'d> {
     seen: Seen<'d>,
     rejected: Rejected,
     leaf: Leaves,
+    /// Partitions whose ledger lags behind, how far it is hashed, and entries of voters that go outside: no argument of the function.
+    lagging: Vec<(i32, Option<i64>, i64)>,
 }
 
 #[derive(Default)]
@@ -349,8 +380,13 @@ impl<'d> Message<'d> {
         self.log_end.push(delta.log_end.0 as i64);
         self.leaves.push(delta.leaves.len() as i64);
         self.chain.push(base.tail.chain.0.to_vec());
-        self.open_records.push(delta.open_leaf.records as i64);
-        self.open_digest.push(delta.open_leaf.digest.0.to_vec());
+        let open = &base.tail.open;
+        self.open_records.push(open.records as i64);
+        self.open_digest.push(open.digest.0.to_vec());
+        if base.tail.sealed.is_some() || delta.outside > 0 {
+            let sealed = base.tail.sealed.map(|sealed| sealed.0 as i64);
+            self.lagging.push((partition, sealed, delta.outside as i64));
+        }
         self.reasons.push(base.tail.reasons.pack());
         self.totals.extend(&base.totals);
         Ok(())

@@ -23,6 +23,8 @@ mod check;
 
 mod compact;
 
+mod outside;
+
 mod rows;
 
 mod snapshot;

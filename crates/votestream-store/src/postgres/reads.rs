@@ -2,7 +2,9 @@
 
 use super::fault::Done;
 use super::link::Session;
-use super::{Reader, Writer, audit, check, desk, elections, flush, history, releases, rows, snapshot};
+use super::{
+    Reader, Writer, audit, check, desk, elections, flush, history, outside, releases, rows, snapshot,
+};
 use crate::error::StoreError;
 use crate::types::{ElectionHead, StoreFacts, TimelinePoint};
 use std::time::Duration;
@@ -154,6 +156,7 @@ impl Reader {
             for partition in 0..known.shape.partitions {
                 check::load(session, &known, PartitionId(partition)).await?;
             }
+            outside::check_files(session, &known).await?;
             session.commit().await
         });
         link.name(done)

@@ -45,6 +45,12 @@ pub(super) fn unsigned(row: &Row, column: usize) -> Done<u64> {
     u64::try_from(get::<i64>(row, column)?).map_err(|_| corrupt("a number below zero"))
 }
 
+/// How far a ledger is hashed, where that is less than is counted.
+pub(super) fn sealed(row: &Row, column: usize) -> Done<Option<Offset>> {
+    let value = get::<Option<i64>>(row, column)?;
+    value.map(|_| Ok(Offset(unsigned(row, column)?))).transpose()
+}
+
 /// An unsigned number that fits 32 bits.
 pub(super) fn small(row: &Row, column: usize) -> Done<u32> {
     u32::try_from(get::<i32>(row, column)?).map_err(|_| corrupt("a number below zero"))
@@ -99,6 +105,8 @@ pub(super) fn progress(row: &Row) -> Done<ProgressRow> {
         flushes: unsigned(row, 10)?,
         minute: get::<Option<i64>>(row, 11)?.map(Minute),
         log_end: Offset(unsigned(row, 12)?),
+        sealed: sealed(row, 20)?,
+        outside: unsigned(row, 21)?,
     };
     let ledger = LedgerHead {
         leaves: unsigned(row, 14)?,

@@ -89,8 +89,10 @@ async fn add_past(
 /// The progress row as it was when a minute closed; before the first, with nothing counted.
 fn as_it_was(now: &Progress, past: Option<&Past>) -> Progress {
     let counts = past.map(|p| p.counts).unwrap_or_default();
+    let next_offset = now.start_offset.plus(counts.records() + counts.skipped);
     Progress {
-        next_offset: now.start_offset.plus(counts.records() + counts.skipped),
+        next_offset,
+        sealed: now.sealed.filter(|sealed| *sealed < next_offset),
         counted: counts.counted,
         duplicate: counts.duplicate,
         rejected: counts.rejected,

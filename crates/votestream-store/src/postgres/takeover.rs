@@ -3,7 +3,7 @@
 use super::elections::{Known, signed};
 use super::fault::Done;
 use super::link::Session;
-use super::{Reader, Writer, check, elections, raise, rows};
+use super::{Reader, Writer, check, elections, outside, raise, rows};
 use crate::error::StoreError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +58,7 @@ impl Writer {
             for partition in partitions {
                 loaded.push(check::load(session, known, *partition).await?);
             }
+            outside::check_files(session, known).await?;
             session.commit().await?;
             Ok(loaded)
         });

@@ -86,6 +86,8 @@ impl Cached {
                 reasons: row.reasons,
                 leaf: row.progress.start_offset.0 / LEAF_OFFSETS + row.ledger.leaves,
                 chain: row.ledger.chain,
+                open: row.ledger.open,
+                sealed: row.progress.sealed,
                 rejected,
             },
         }))

@@ -215,7 +215,9 @@ impl Writer {
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let number = row(&tx, &self.label, id)?.number;
         clear(&tx, number)?;
-        tx.execute("DELETE FROM desk_act WHERE election = ?1", [number])?;
+        for table in ["desk_act", "attempt"] {
+            tx.execute(&format!("DELETE FROM {table} WHERE election = ?1"), [number])?;
+        }
         tx.execute(include_str!("sql/election_delete.sql"), [number])?;
         let uuid = new_uuid(&tx)?;
         tx.execute(include_str!("sql/store_renew.sql"), [uuid.to_be_bytes()])?;
@@ -286,7 +288,19 @@ fn begin(tx: &Transaction<'_>, number: i64, election: &Election, pin: &Pin, epoc
 
 /// Drops all that was counted of an election.
 fn clear(tx: &Transaction<'_>, number: i64) -> Done<()> {
-    for table in ["progress", "tally", "timeline", "seen", "rejected", "leaf", "release", "release_block"] {
+    // What lies outside may be swept by whoever counts there next.
+    tx.execute(include_str!("sql/attempt_retire_all.sql"), [number])?;
+    for table in [
+        "progress",
+        "tally",
+        "timeline",
+        "seen",
+        "rejected",
+        "leaf",
+        "release",
+        "release_block",
+        "voter_file",
+    ] {
         tx.execute(&format!("DELETE FROM {table} WHERE election = ?1"), [number])?;
     }
     Ok(())

@@ -3,24 +3,33 @@
 use super::cache::Cached;
 use super::elections::Known;
 use super::fault::{Done, Fault};
-use super::{Writer, rows};
+use super::{Writer, outside, rows};
 use crate::balance;
 use crate::compaction::Group;
 use crate::pack::{self, Reasons};
+use crate::types::NewFiles;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::collections::HashMap;
 use std::sync::Arc;
 use votestream_election::delta::{FlushOutcome, PartitionDelta};
+use votestream_election::ledger::LeafSeal;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::protocol::{Resolution, resolve_commit};
 use votestream_election::{Millis, Offset, PartitionId};
 
 impl Writer {
-    pub(crate) fn flush(&mut self, id: &str, deltas: &[PartitionDelta], now: Millis) -> Done<FlushOutcome> {
+    pub(crate) fn flush(
+        &mut self,
+        id: &str,
+        deltas: &[PartitionDelta],
+        files: Option<&NewFiles<'_>>,
+        now: Millis,
+    ) -> Done<FlushOutcome> {
         let known = self.known(id)?;
         balance::check(&known.shape, id, deltas)?;
+        balance::check_files(deltas, files.map_or(&[], |new| new.files))?;
         let partitioners = balance::narrowed(known.partitioners, id, deltas)?;
-        let outcome = self.flush_checked(&known, deltas, partitioners, now);
+        let outcome = self.flush_checked(&known, (deltas, files), partitioners, now);
         if !matches!(outcome, Ok(FlushOutcome::Committed { .. })) {
             self.forget(known.number, deltas.iter().map(|d| d.partition.0));
             return outcome;
@@ -42,7 +51,7 @@ impl Writer {
     fn flush_checked(
         &mut self,
         known: &Known,
-        deltas: &[PartitionDelta],
+        (deltas, files): (&[PartitionDelta], Option<&NewFiles<'_>>),
         partitioners: Option<PartitionerSet>,
         now: Millis,
     ) -> Done<FlushOutcome> {
@@ -72,8 +81,11 @@ impl Writer {
             put_seen(&tx, known.number, delta)?;
             crash_point!("store-after-seen");
             put_rejects(&tx, known.number, delta, cached, &before)?;
-            put_leaves(&tx, known.number, delta)?;
+            put_leaves(&tx, known.number, delta.partition, &delta.leaves)?;
             crash_point!("store-after-rejects");
+        }
+        if let Some(new) = files {
+            outside::name(&tx, known.number, new)?;
         }
         if let Some(partitioners) = partitioners {
             tx.prepare_cached(include_str!("sql/partitioners_set.sql"))?
@@ -136,8 +148,8 @@ fn advance(
         now.0,
         delta.leaves.len() as i64,
         cached.tail.chain.0,
-        delta.open_leaf.records as i64,
-        delta.open_leaf.digest.0,
+        cached.tail.open.records as i64,
+        cached.tail.open.digest.0,
         pack::numbers(cached.totals.iter().copied()),
         cached.tail.reasons.pack(),
         known.number,
@@ -145,6 +157,8 @@ fn advance(
         delta.fence.from.0 as i64,
         delta.fence.epoch as i64,
         rows::engine_name(delta.fence.engine),
+        cached.tail.sealed.map(|sealed| sealed.0 as i64),
+        delta.outside as i64,
     ])?;
     Ok((hit == 1).then_some(before))
 }
@@ -215,11 +229,16 @@ fn put_rejects(
     Ok(())
 }
 
-fn put_leaves(tx: &Transaction<'_>, number: i64, delta: &PartitionDelta) -> Done<()> {
-    let mut put = tx.prepare_cached(include_str!("sql/leaf_put.sql"))?;
-    for leaf in &delta.leaves {
+pub(super) fn put_leaves(
+    conn: &Connection,
+    number: i64,
+    partition: PartitionId,
+    leaves: &[LeafSeal],
+) -> Done<()> {
+    let mut put = conn.prepare_cached(include_str!("sql/leaf_put.sql"))?;
+    for leaf in leaves {
         let (digest, chain) = (leaf.digest.0, leaf.chain.0);
-        put.execute((number, delta.partition.0, leaf.number as i64, leaf.records as i64, digest, chain))?;
+        put.execute((number, partition.0, leaf.number as i64, leaf.records as i64, digest, chain))?;
     }
     Ok(())
 }

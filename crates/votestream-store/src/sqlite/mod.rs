@@ -13,6 +13,8 @@ mod takeover;
 
 mod compact;
 
+mod outside;
+
 mod rows;
 
 mod snapshot;

@@ -11,8 +11,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Marks the file as ours: `vote` in ASCII.
 const APPLICATION_ID: u32 = 0x766f_7465;
 /// The migrations, oldest first; the schema's version is how many were applied.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema/0001_results.sql"), include_str!("schema/0002_archive_heads.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001_results.sql"),
+    include_str!("schema/0002_archive_heads.sql"),
+    include_str!("schema/0003_outside.sql"),
+];
 const SCHEMA: u32 = MIGRATIONS.len() as u32;
 /// How long a statement waits for another process's short transaction.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
 //! What the connections answer: each question handed to the module that knows its tables.
 
 use super::fault::Done;
-use super::takeover::{check, full_cells};
+use super::takeover::{check, check_files, full_cells};
 use super::{Reader, Writer, audit, corrupt, desk, elections, flush, history, releases, snapshot};
 use crate::types::{ElectionHead, StoreFacts, TimelinePoint};
 use votestream_election::delta::{DeskAct, Pin, Snapshot};
@@ -112,6 +112,7 @@ impl Reader {
         }
         let tx = self.conn.unchecked_transaction()?;
         let known = elections::known(&elections::row(&tx, &self.label, id)?)?;
+        check_files(&tx, &known)?;
         (0..known.shape.partitions).try_for_each(|partition| check(&tx, &known, PartitionId(partition)))
     }
 }

@@ -58,6 +58,12 @@ pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
 }
 
+/// How far a ledger is hashed, where that is less than is counted.
+fn sealed(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Offset>> {
+    let value = row.get::<_, Option<i64>>(column)?;
+    value.map(|_| Ok(Offset(unsigned(row, column)?))).transpose()
+}
+
 /// A column's bytes.
 pub(super) fn blob<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<&'a [u8]> {
     Ok(row.get_ref(column)?.as_blob()?)
@@ -78,6 +84,8 @@ fn read(row: &Row<'_>) -> Done<ProgressRow> {
         flushes: unsigned(row, 10)?,
         minute: row.get::<_, Option<i64>>(11)?.map(Minute),
         log_end: Offset(unsigned(row, 12)?),
+        sealed: sealed(row, 20)?,
+        outside: unsigned(row, 21)?,
     };
     let ledger = LedgerHead {
         leaves: unsigned(row, 14)?,

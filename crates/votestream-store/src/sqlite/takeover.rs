@@ -31,6 +31,7 @@ impl Writer {
             states.push(state);
             self.groups.insert((known.number, partition.0), groups);
         }
+        check_files(&tx, &known)?;
         tx.commit()?;
         Ok(states)
     }
@@ -114,6 +115,15 @@ pub(super) fn check(conn: &Connection, known: &Known, partition: PartitionId) ->
     load(conn, known, partition).map(|_| ())
 }
 
+/// Checks that the files of voters hold what the partitions say lies outside.
+pub(super) fn check_files(conn: &Connection, known: &Known) -> Done<()> {
+    let mut statement = conn.prepare_cached(include_str!("sql/voter_file_sum.sql"))?;
+    let (found, outside) =
+        statement.query_row([known.number], |r| Ok((rows::unsigned(r, 0)?, rows::unsigned(r, 1)?)))?;
+    StoreError::files(&known.election.id, found, outside)?;
+    Ok(())
+}
+
 /// Checks one partition's rows against its progress row.
 struct Check<'a> {
     conn: &'a Connection,
@@ -166,7 +176,7 @@ impl Check<'_> {
         let stored = statement.query_row((number, partition), |r| rows::unsigned(r, 0))?;
         self.require("the number of leaves", stored, leaves)?;
         let first = self.row.progress.start_offset.0 / LEAF_OFFSETS;
-        self.require("the open leaf", first + leaves, self.row.progress.next_offset.0 / LEAF_OFFSETS)?;
+        self.require("the open leaf", first + leaves, self.row.progress.hashed_to().0 / LEAF_OFFSETS)?;
         let chain = match leaves.checked_sub(1) {
             None => Digest::default(),
             Some(before) => super::audit::leaf(self.conn, number, partition, first + before)?
@@ -181,7 +191,7 @@ impl Check<'_> {
         let mut statement = self.conn.prepare_cached(include_str!("sql/seen_ranges.sql"))?;
         let mut rows = statement.query(self.key())?;
         let mut groups: Vec<Group> = Vec::new();
-        let (mut end, mut entries) = (progress.start_offset.0, 0);
+        let (mut end, mut entries) = (progress.start_offset.0, progress.outside);
         while let Some(row) = rows.next()? {
             let (from, to) = (rows::unsigned(row, 0)?, rows::unsigned(row, 2)?);
             let (part, bytes): (u32, u64) = (row.get(1)?, rows::unsigned(row, 4)?);

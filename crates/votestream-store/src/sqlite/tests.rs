@@ -22,9 +22,10 @@ fn delta(election: &Election, from: u64, bytes: usize) -> PartitionDelta {
         tally: vec![(RegionIx(0), cells)],
         timeline: Vec::new(),
         seen: vec![SeenPart { entries: 10, bytes: vec![7; bytes] }],
+        outside: 0,
         rejects: Vec::new(),
         leaves: Vec::new(),
-        open_leaf: OpenLeaf::default(),
+        open_leaf: Some(OpenLeaf::default()),
         minute: None,
         log_end: Offset(from + 10),
         partitioners: PartitionerSet::ALL,
@@ -45,7 +46,7 @@ fn a_full_disk_costs_nothing_and_counting_goes_on_after_it() {
     };
     writer.create_or_resume(&election, &pin, Millis(1)).unwrap();
     writer.take_over(&election.id, &[PartitionId(0)], Engine::Native).unwrap();
-    writer.flush(&election.id, &[delta(&election, 0, 100)], Millis(2)).unwrap();
+    writer.flush(&election.id, &[delta(&election, 0, 100)], None, Millis(2)).unwrap();
     let before = writer.snapshot(&election.id).unwrap();
 
     let pages: i64 = writer.conn.query_row("PRAGMA page_count", [], |r| r.get(0)).unwrap();
@@ -53,14 +54,16 @@ fn a_full_disk_costs_nothing_and_counting_goes_on_after_it() {
     let _: i64 = writer.conn.query_row(&limit(pages + 2), [], |r| r.get(0)).unwrap();
     let large = delta(&election, 10, 500_000);
     for _ in 0..3 {
-        let error =
-            writer.flush(&election.id, std::slice::from_ref(&large), Millis(3)).in_store("s").unwrap_err();
+        let error = writer
+            .flush(&election.id, std::slice::from_ref(&large), None, Millis(3))
+            .in_store("s")
+            .unwrap_err();
         assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
         assert!(error.is_transient());
         assert_eq!(writer.snapshot(&election.id).unwrap(), before);
     }
     let _: i64 = writer.conn.query_row(&limit(1_000_000), [], |r| r.get(0)).unwrap();
-    let outcome = writer.flush(&election.id, &[large], Millis(4)).unwrap();
+    let outcome = writer.flush(&election.id, &[large], None, Millis(4)).unwrap();
     assert_eq!(outcome, FlushOutcome::Committed { sequence: 2 });
     assert_eq!(writer.snapshot(&election.id).unwrap().totals[0], 20);
 }

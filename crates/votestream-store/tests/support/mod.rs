@@ -1,6 +1,7 @@
 //! What the store's tests share: a small worker that seals deltas as the counting fold does, without records and JSON.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod outside;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod proxy;
@@ -148,9 +149,10 @@ impl Worker {
                 .collect(),
             timeline,
             seen: pack(&fresh),
+            outside: 0,
             rejects,
             leaves: self.ledger.take_sealed(),
-            open_leaf: self.ledger.open(),
+            open_leaf: Some(self.ledger.open()),
             minute: self.minute,
             log_end: self.next,
             partitioners: self.partitioners,

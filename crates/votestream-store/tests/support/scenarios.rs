@@ -13,6 +13,12 @@ use votestream_store::{
     ArchiveHead, Compaction, Creation, DeskStore, HeadStore, ReaderStore, StoreError, WriterStore,
 };
 
+#[allow(unused_imports, reason = "test files without the conformance suite use none of them")]
+pub use super::outside::{
+    attempts_are_kept_until_they_are_swept, files_of_voters_are_swapped_whole,
+    ranges_counted_outside_are_read_back_and_sealed_later, what_lies_outside_must_add_up,
+};
+
 fn committed(outcome: FlushOutcome) -> u64 {
     match outcome {
         FlushOutcome::Committed { sequence } => sequence,
@@ -696,6 +702,10 @@ macro_rules! conformance {
                 starting_over_keeps_only_the_desk
                 readers_see_only_what_is_committed
                 heads_of_archives_are_moved_by_comparison
+                ranges_counted_outside_are_read_back_and_sealed_later
+                what_lies_outside_must_add_up
+                files_of_voters_are_swapped_whole
+                attempts_are_kept_until_they_are_swept
                 $($more)*
             );
 

@@ -19,6 +19,12 @@ pub struct Doctor {
     /// An archive: file:PATH, s3://BUCKET/PREFIX or hdfs://NAMENODE:PORT/PATH
     #[arg(long, value_name = "ARCHIVE-URL", env = "VOTESTREAM_ARCHIVE")]
     pub archive: Option<String>,
+    /// A Spark Connect server that is to count, sc://host:15002; looked at with the log's topic and the store's seen voters
+    #[arg(long, value_name = "SC-URL", env = "VOTESTREAM_REMOTE", hide_env_values = true)]
+    pub remote: Option<String>,
+    /// With --remote: where seen voters lie [default: beside an SQLite store]
+    #[arg(long, value_name = "DIR-URL", env = "VOTESTREAM_SEEN")]
+    pub seen: Option<String>,
     /// A running `up` or `serve`, such as http://127.0.0.1:8501
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,

@@ -105,6 +105,13 @@ pub fn random() -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
+/// A version 4 UUID as a number, for names that nobody draws twice.
+#[cfg(feature = "spark")]
+pub fn random_wide() -> u128 {
+    let wide = u128::from(random()) << 64 | u128::from(random());
+    wide & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62)
+}
+
 /// Threads to use: as asked, or one a core.
 pub fn threads(asked: Option<usize>) -> usize {
     asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)

@@ -33,6 +33,8 @@ fn snapshot(election: &Election, votes: impl Fn(usize, usize) -> u64) -> Snapsho
             flushes: 1,
             minute: None,
             log_end: Offset(counted + 5),
+            sealed: None,
+            outside: 0,
         }],
         totals,
         ledger: vec![LedgerHead::default()],

@@ -1,6 +1,7 @@
 -- What a flush goes on from, in one statement and so in one snapshot.
 SELECT p.partition, p.epoch, p.engine, p.next_offset, p.start_offset, p.leaves, p.chain, p.reasons, p.totals,
-    r.from_offset, r.to_offset, r.records, r.before, r.packed
+    r.from_offset, r.to_offset, r.records, r.before, r.packed,
+    p.open_records, p.open_digest, p.sealed_offset
 FROM votestream.progress AS p
 LEFT JOIN LATERAL (
     SELECT * FROM votestream.rejected AS r

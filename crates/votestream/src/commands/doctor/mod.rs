@@ -11,6 +11,8 @@ mod log;
 mod machine;
 mod sample;
 mod server;
+#[cfg(feature = "spark")]
+mod spark;
 mod store;
 #[cfg(feature = "kafka")]
 mod topic;
@@ -52,8 +54,11 @@ struct Targets {
 impl Targets {
     fn of(args: &Doctor) -> Result<Self> {
         let data = args.data.clone().unwrap_or_else(|| PathBuf::from("votestream-data"));
-        let named =
-            args.log.is_some() || args.store.is_some() || args.server.is_some() || args.archive.is_some();
+        let named = args.log.is_some()
+            || args.store.is_some()
+            || args.server.is_some()
+            || args.archive.is_some()
+            || args.remote.is_some();
         let made = !named && data.exists();
         let log = match &args.log {
             Some(url) => Some(url.parse()?),
@@ -115,6 +120,9 @@ fn thorough(args: &Doctor, targets: &Targets, lines: &mut Lines) -> Result<()> {
     if let Some(url) = &targets.server {
         server::check(url, lines);
     }
+    if let Some(remote) = &args.remote {
+        check_spark(remote, args, targets, lines);
+    }
     let place = match &targets.log {
         Some(LogUrl::Dir(dir)) => &dir.path,
         _ => Path::new("."),
@@ -123,6 +131,20 @@ fn thorough(args: &Doctor, targets: &Targets, lines: &mut Lines) -> Result<()> {
     machine::memory(store.is_some().then(|| voters(&election)).flatten(), lines);
     machine::ports(lines);
     Ok(())
+}
+
+#[cfg(feature = "spark")]
+fn check_spark(remote: &str, args: &Doctor, targets: &Targets, lines: &mut Lines) {
+    spark::check(remote, args.seen.as_deref(), (targets.log.as_ref(), targets.store.as_ref()), lines);
+}
+
+#[cfg(not(feature = "spark"))]
+fn check_spark(remote: &str, args: &Doctor, _: &Targets, lines: &mut Lines) {
+    let seen = args.seen.as_deref().unwrap_or("beside the store");
+    lines.fault(
+        format!("Apache Spark at {remote}, seen voters {seen}: this build leaves it out"),
+        "build one that has it with `make build FEATURES=spark`",
+    );
 }
 
 /// The election by which records are judged: the one that is named, the store's only one, or the default preset.

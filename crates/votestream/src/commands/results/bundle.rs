@@ -5,6 +5,7 @@ use anyhow::{Result, bail};
 use std::io::Write;
 use votestream_election::Election;
 use votestream_election::bundle::{Contents, write as bundle};
+use votestream_election::delta::Progress;
 use votestream_store::ReaderStore;
 
 /// Times that a store which changes while it is read is read again.
@@ -35,6 +36,12 @@ pub fn write(store: &ReaderStore, election: &Election, signing: &SigningArgs) ->
         let released = store.demographics(&election.id, None)?;
         if store.sequence(&election.id)? != snapshot.sequence {
             continue;
+        }
+        let pending: u64 = snapshot.progress.iter().map(Progress::pending_leaves).sum();
+        if pending > 0 {
+            bail!(
+                "{pending} leaves of the ledger are counted and not hashed yet: whoever counts on Apache Spark hashes them within seconds, so try again, or start `votestream count --engine spark` once more to its end"
+            );
         }
         let contents = Contents { election, snapshot: &snapshot, leaves: &leaves, released: &released };
         let text = match bundle(&contents, sign.as_ref().map(|sign| sign as _)) {

@@ -85,13 +85,21 @@ pub(super) fn panel(pen: &mut Pen<'_>, mut area: Rect, lines: &[(&'static str, S
 pub(super) fn ledger_line(pen: &mut Pen<'_>, row: Rect, results: &Results) {
     let end = pen.put(row, 0, "ledger", pen.palette.quiet());
     let end = pen.put(row, end + 1, &clean(&results.ledger.digest), Style::new());
-    pen.put(row, end + 2, &format!("{} leaves", grouped(results.ledger.leaves)), pen.palette.quiet());
+    pen.put(row, end + 2, &leaves(results), pen.palette.quiet());
+}
+
+fn leaves(results: &Results) -> String {
+    let sealed = grouped(results.ledger.leaves);
+    match results.ledger.pending {
+        0 => format!("{sealed} leaves"),
+        pending => format!("{sealed} leaves, {} pending", grouped(pending)),
+    }
 }
 
 /// The whole digest, in two rows.
 pub(super) fn ledger(pen: &mut Pen<'_>, mut area: Rect, results: &Results) {
     let palette = pen.palette;
-    let heading = format!("ledger · {} leaves", grouped(results.ledger.leaves));
+    let heading = format!("ledger · {}", leaves(results));
     pen.put(top(&mut area, 1), 0, &heading, palette.strong());
     let digest: Vec<char> = clean(&results.ledger.digest).chars().collect();
     for half in digest.chunks(32).take(2) {

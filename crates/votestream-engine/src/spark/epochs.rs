@@ -1,0 +1,114 @@
+//! One epoch of counting, as the loop sees it: what is to be counted, what it came to. Who counts it, and where, is behind [`Epochs`].
+
+use std::error::Error;
+use std::fmt;
+use votestream_election::delta::{Counts, VoterFile};
+use votestream_election::partitioner::PartitionerSet;
+use votestream_election::{Election, Millis, Minute, Offset, PartitionId, RegionIx, RejectReason};
+
+/// Counts epochs. Remembers nothing of them: the same plan gives the same answer, whoever asks.
+pub trait Epochs {
+    /// Makes sure that whoever counts can be reached.
+    fn open(&mut self) -> Result<(), EpochError>;
+
+    /// Counts one epoch and writes its new voters to files below its attempt. Nothing of it holds until the store names the files.
+    fn run(&mut self, plan: &Plan<'_>) -> Result<Answer, EpochError>;
+
+    /// Merges files of voters into fewer, which hold the same voters, below an attempt of its own.
+    fn compact(
+        &mut self,
+        election: &Election,
+        attempt: u128,
+        files: &[VoterFile],
+    ) -> Result<Vec<VoterFile>, EpochError>;
+
+    /// Removes what these attempts left.
+    fn remove(&mut self, election: &Election, attempts: &[u128]) -> Result<(), EpochError>;
+}
+
+/// Why an epoch was not counted.
+#[derive(Debug)]
+pub struct EpochError {
+    /// Waiting may cure it: the same plan may be tried under another attempt.
+    pub may_pass: bool,
+    /// A smaller epoch may be counted.
+    pub too_large: bool,
+    /// What went wrong, and what to do.
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+impl fmt::Display for EpochError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.may_pass { "Apache Spark cannot count now" } else { "Apache Spark cannot count" })
+    }
+}
+
+impl Error for EpochError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
+
+/// Offsets of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// The first.
+    pub from: Offset,
+    /// The end, exclusive.
+    pub to: Offset,
+}
+
+/// What an epoch is to count.
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    /// The election.
+    pub election: &'a Election,
+    /// Partitions of the log.
+    pub partitions: u32,
+    /// What is read; at most one range a partition, none empty.
+    pub ranges: &'a [Range],
+    /// Files of voters: nobody in them is new.
+    pub seen: &'a [VoterFile],
+    /// Below what new files are written.
+    pub attempt: u128,
+    /// The partitioners that are still possible.
+    pub partitioners: PartitionerSet,
+    /// A valid vote of a voter who does not belong on its partition is a reject, not the end.
+    pub misrouted_rejects: bool,
+    /// The timeline's running maximum at the start of each range, in their order.
+    pub minutes: Vec<(PartitionId, Option<Minute>)>,
+    /// The worker's clock.
+    pub now: Millis,
+}
+
+/// What an epoch came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// One for each range, in their order.
+    pub partitions: Vec<PartitionAnswer>,
+    /// The files of its new voters.
+    pub files: Vec<VoterFile>,
+    /// The partitioners that are left.
+    pub partitioners: PartitionerSet,
+}
+
+/// What one partition's range came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartitionAnswer {
+    /// The range.
+    pub range: Range,
+    /// How its offsets were accounted for.
+    pub counts: Counts,
+    /// Increments of packed cells of each region with any change, in region order.
+    pub tally: Vec<(RegionIx, Vec<i64>)>,
+    /// Of each minute that was the running maximum, ascending: increments of counts, and of votes region-major.
+    pub timeline: Vec<(Minute, Counts, Vec<i64>)>,
+    /// Rejects in offset order.
+    pub rejects: Vec<(Offset, RejectReason)>,
+    /// The running maximum at the range's end.
+    pub minute: Option<Minute>,
+    /// The first vote of a voter who does not belong here, where that is the end.
+    pub misrouted: Option<Offset>,
+}

@@ -1,0 +1,309 @@
+//! Running an epoch: read and judge in Spark, judge here what is left, find the new voters, write them, sum up.
+
+use crate::answer::{EpochAnswer, PartitionAnswer, Timing};
+use crate::assemble::{Parts, stopped};
+use crate::error::SparkError;
+use crate::judge::Judging;
+use crate::plan::{EpochPlan, Range};
+use crate::rows;
+use crate::session::Session;
+use crate::summary::{Class, Step, decide, steps};
+use crate::tally::foreign;
+use crate::undecided::{self, Judged, JudgedVote};
+use crate::views::Names;
+use crate::voters::{self, CELL_BITS, FILE_ROWS, Views};
+use spark_connect::row::Row;
+use std::time::Instant;
+use tracing::{debug, warn};
+use votestream_election::election::DuplicatePolicy;
+use votestream_election::partitioner::PartitionerSet;
+use votestream_election::{Offset, PartitionId, RejectReason};
+
+/// Records that are judged here in one epoch, at most: each is brought here with its value.
+const UNDECIDED_MAX: u64 = 250_000;
+/// Offsets of an epoch up to which its voters are handed to wherever files of voters are read; beyond, both are shuffled.
+const FEW: u64 = 4_000_000;
+
+/// All that is known once every record is judged.
+struct Standing {
+    partitioners: PartitionerSet,
+    /// Those whose votes belong where they are.
+    classes: Vec<Class>,
+    votes: Vec<JudgedVote>,
+    rejects: Vec<(PartitionId, Offset, RejectReason)>,
+}
+
+impl Session {
+    /// Counts an epoch. After a transient error a new session is needed. Whatever comes of it, only the files that the answer names exist as far as anybody is concerned.
+    pub fn run(&mut self, plan: &EpochPlan<'_>) -> Result<EpochAnswer, SparkError> {
+        self.probe()?;
+        self.views_made += 1;
+        let names = Names::new(self.views_made);
+        let answer = self.run_with(plan, &names).map_err(|error| error.of_files(plan.directory));
+        let gone = |error: &SparkError| {
+            matches!(
+                error,
+                SparkError::Unreachable { .. }
+                    | SparkError::TooSlow { .. }
+                    | SparkError::SessionExpired { .. }
+            )
+        };
+        // A server that is not there is not asked to tidy up, and what became of that changes no answer.
+        if !answer.as_ref().is_err_and(gone)
+            && let Err(error) = self.tidy(&names)
+        {
+            warn!(%error, "what an epoch kept on the Spark server was not let go");
+        }
+        answer
+    }
+
+    fn run_with(&mut self, plan: &EpochPlan<'_>, names: &Names) -> Result<EpochAnswer, SparkError> {
+        let ranges: Vec<Range> = plan.ranges.iter().filter(|range| !range.is_empty()).copied().collect();
+        check(plan)?;
+        let mut timing = Timing::default();
+        if ranges.is_empty() {
+            let partitions =
+                plan.ranges.iter().map(|range| stopped(*range, minute_of(plan, range), None)).collect();
+            return Ok(EpochAnswer {
+                partitions,
+                files: Vec::new(),
+                partitioners: plan.partitioners,
+                timing,
+            });
+        }
+        let judging = Judging::of(plan);
+        let began = Instant::now();
+        self.open_topic(plan.topic, &ranges, &names.topic)?;
+        let (mut classes, undecided) = self.classes(&judging, names)?;
+        timing.judge = began.elapsed();
+        timing.undecided_records = undecided;
+        let began = Instant::now();
+        let judged = self.undecided(&judging, names, undecided)?;
+        classes.extend(judged.votes.iter().map(|vote| vote.class));
+        let standing = match self.stand(plan, names, classes, judged)? {
+            Ok(standing) => standing,
+            Err(partitions) => {
+                let partitioners = plan.partitioners;
+                return Ok(EpochAnswer { partitions, files: Vec::new(), partitioners, timing });
+            }
+        };
+        timing.undecided = began.elapsed();
+        let parts: Vec<(Range, Vec<Step>)> = ranges
+            .iter()
+            .map(|range| (*range, steps(range, minute_of(plan, range), &standing.classes)))
+            .collect();
+        self.sum_up(plan, names, standing, &parts, timing)
+    }
+
+    /// From judged records to the answer.
+    fn sum_up(
+        &mut self,
+        plan: &EpochPlan<'_>,
+        names: &Names,
+        standing: Standing,
+        parts: &[(Range, Vec<Step>)],
+        mut timing: Timing,
+    ) -> Result<EpochAnswer, SparkError> {
+        let (election, policy) = (plan.election, plan.election.duplicate);
+        let began = Instant::now();
+        let stepped = parts.iter().any(|(_, steps)| steps.len() > 1);
+        self.valid(names, &standing)?;
+        self.steps(names, parts, stepped)?;
+        let seen = self.seen(plan.directory, policy, plan.seen)?;
+        let offsets: u64 = parts.iter().map(|(range, _)| range.len()).sum();
+        let views = Views { valid: &names.valid, stepped: &names.stepped };
+        let fresh = match policy {
+            DuplicatePolicy::First => voters::newcomers(&views, seen.as_deref(), offsets <= FEW),
+            DuplicatePolicy::Last => voters::choices(&views, seen.as_deref(), offsets <= FEW),
+        };
+        self.cache(&names.fresh, &fresh)?;
+        let (layout, regions) = (election.layout(), election.region_rows());
+        let mut found: Vec<(Range, Parts)> =
+            parts.iter().map(|(range, steps)| (*range, Parts::new(steps.clone(), layout, regions))).collect();
+        self.tally(names, policy, &standing.classes, stepped, layout.genders * layout.bands, &mut found)?;
+        timing.tally = began.elapsed();
+        let began = Instant::now();
+        let counted: u64 = found.iter().flat_map(|(_, parts)| &parts.counted).sum();
+        let files = offsets.div_ceil(FILE_ROWS);
+        let query = voters::written(policy, &names.fresh, files);
+        let below = format!("{}/{}", election.id, plan.attempt);
+        let changed = counted > 0 || (policy == DuplicatePolicy::Last && !standing.classes.is_empty());
+        let files = if changed { self.write(plan.directory, &below, policy, query)? } else { Vec::new() };
+        timing.voters = began.elapsed();
+        let new: u64 = files.iter().map(|file| file.voters).sum();
+        if new != counted {
+            let says = format!("{counted} votes count, but {new} new voters were written");
+            return Err(SparkError::Inconsistent { says });
+        }
+        debug!(?timing, counted, "epoch counted by Spark");
+        let partitions = assembled(plan, standing.rejects, found)?;
+        Ok(EpochAnswer { partitions, files, partitioners: standing.partitioners, timing })
+    }
+
+    /// Reads and judges: the classes of valid votes, and how many records are undecided.
+    fn classes(&self, judging: &Judging<'_>, names: &Names) -> Result<(Vec<Class>, u64), SparkError> {
+        self.cache(&names.judged, &judging.sql(&names.topic))?;
+        let sql = format!(
+            "SELECT partition, id IS NULL AS undecided, minute, m, c, count(*), min(offset) FROM {} GROUP BY 1, 2, 3, 4, 5",
+            names.judged
+        );
+        let (mut classes, mut undecided) = (Vec::new(), 0);
+        for row in self.run_sql("reading and judging", sql)? {
+            let records = rows::count(&row, 5)?;
+            if rows::flag(&row, 1)? {
+                undecided += records;
+                continue;
+            }
+            classes.push(Class {
+                partition: rows::partition(&row, 0)?,
+                minute: rows::long(&row, 2)?,
+                m: rows::flag(&row, 3)?,
+                c: rows::flag(&row, 4)?,
+                records,
+                first: Offset(rows::count(&row, 6)?),
+            });
+        }
+        Ok((classes, undecided))
+    }
+
+    fn undecided(&self, judging: &Judging<'_>, names: &Names, records: u64) -> Result<Judged, SparkError> {
+        if records == 0 {
+            return Ok(Judged::default());
+        }
+        if records > UNDECIDED_MAX {
+            return Err(SparkError::Crowded { records, bound: UNDECIDED_MAX });
+        }
+        let sql =
+            format!("SELECT partition, offset, ts, key, value, large FROM {} WHERE id IS NULL", names.judged);
+        let rows = self.run_sql("fetching what is judged here", sql)?;
+        if rows.len() as u64 != records {
+            let says = format!("{records} records were undecided, {} came", rows.len());
+            return Err(SparkError::Inconsistent { says });
+        }
+        undecided::judge(judging, &rows)
+    }
+
+    /// Whether votes belong where they are. The inner error is an answer: counting must stop.
+    fn stand(
+        &self,
+        plan: &EpochPlan<'_>,
+        names: &Names,
+        classes: Vec<Class>,
+        judged: Judged,
+    ) -> Result<Result<Standing, Vec<PartitionAnswer>>, SparkError> {
+        let partitioners = decide(plan.partitioners, &classes);
+        let (belonging, stray): (Vec<Class>, Vec<Class>) =
+            classes.into_iter().partition(|class| class.belongs(partitioners));
+        if !stray.is_empty() && !plan.misrouted_rejects {
+            let answers = plan.ranges.iter().map(|range| {
+                let here = stray.iter().filter(|class| class.partition == range.partition);
+                stopped(*range, minute_of(plan, range), here.map(|class| class.first).min())
+            });
+            return Ok(Err(answers.collect()));
+        }
+        let mut rejects = judged.rejects;
+        let (votes, misplaced): (Vec<JudgedVote>, Vec<JudgedVote>) =
+            judged.votes.into_iter().partition(|vote| vote.class.belongs(partitioners));
+        rejects.extend(misplaced.iter().map(|v| (v.class.partition, v.class.first, RejectReason::Misrouted)));
+        if stray.len() > misplaced.len() {
+            let sql = format!(
+                "SELECT partition, offset FROM {} WHERE id IS NOT NULL AND NOT ({})",
+                names.judged,
+                belongs(partitioners)
+            );
+            for row in self.run_sql("finding misrouted votes", sql)? {
+                rejects.push((
+                    rows::partition(&row, 0)?,
+                    Offset(rows::count(&row, 1)?),
+                    RejectReason::Misrouted,
+                ));
+            }
+        }
+        rejects.sort_unstable();
+        Ok(Ok(Standing { partitioners, classes: belonging, votes, rejects }))
+    }
+
+    /// A view of all valid votes: those judged in SQL, and those judged here.
+    fn valid(&self, names: &Names, standing: &Standing) -> Result<(), SparkError> {
+        let mut sql = format!(
+            "CREATE OR REPLACE TEMPORARY VIEW {} AS SELECT partition, offset, false AS text, id AS a, 0L AS b, cell \
+             FROM {} WHERE id IS NOT NULL AND ({})",
+            names.valid,
+            names.judged,
+            belongs(standing.partitioners)
+        );
+        if !standing.votes.is_empty() {
+            let rows: Vec<Row> = standing.votes.iter().map(undecided::row).collect();
+            self.local(&names.native, rows, undecided::SCHEMA)?;
+            sql = format!("{sql} UNION ALL SELECT partition, offset, text, a, b, cell FROM {}", names.native);
+        }
+        self.run_sql("naming the valid votes", sql).map(drop)
+    }
+}
+
+/// What a plan must not ask.
+fn check(plan: &EpochPlan<'_>) -> Result<(), SparkError> {
+    let cells = plan.election.region_rows() * plan.election.layout().cells();
+    let refuse = |says: String| Err(SparkError::Inconsistent { says });
+    if cells >= 1 << CELL_BITS {
+        return refuse(format!(
+            "the election has {cells} cells, and Spark is asked for fewer than 2^{CELL_BITS}"
+        ));
+    }
+    for (i, range) in plan.ranges.iter().enumerate() {
+        if plan.ranges[..i].iter().any(|other| other.partition == range.partition) {
+            return refuse(format!("two ranges of partition {} were asked for", range.partition));
+        }
+        if range.partition.0 >= plan.partitions || range.to.0 >= 1 << (63 - CELL_BITS) {
+            return refuse(format!(
+                "the range {}..{} of partition {} cannot be",
+                range.from, range.to, range.partition
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn minute_of(plan: &EpochPlan<'_>, range: &Range) -> Option<votestream_election::Minute> {
+    plan.minutes.iter().find(|(partition, _)| *partition == range.partition).and_then(|(_, minute)| *minute)
+}
+
+/// The condition that a vote judged in SQL belongs where it is.
+fn belongs(set: PartitionerSet) -> &'static str {
+    match (set.murmur2, set.crc32) {
+        (true, true) => "m OR c",
+        (true, false) => "m",
+        (false, true) => "c",
+        (false, false) => "false",
+    }
+}
+
+/// Each range's answer, in the plan's order.
+fn assembled(
+    plan: &EpochPlan<'_>,
+    rejects: Vec<(PartitionId, Offset, RejectReason)>,
+    mut found: Vec<(Range, Parts)>,
+) -> Result<Vec<PartitionAnswer>, SparkError> {
+    for (partition, offset, reason) in rejects {
+        let parts = found.iter_mut().find(|(range, _)| range.partition == partition).ok_or_else(foreign)?;
+        parts.1.rejects.push((offset, reason));
+    }
+    let layout = plan.election.layout();
+    let mut answers = Vec::with_capacity(plan.ranges.len());
+    for range in plan.ranges {
+        let Some(place) = found.iter().position(|(of, _)| of == range) else {
+            answers.push(stopped(*range, minute_of(plan, range), None));
+            continue;
+        };
+        let (_, parts) = found.swap_remove(place);
+        let wrong = || SparkError::Inconsistent {
+            says: format!(
+                "partition {}'s {} offsets hold more than as many records",
+                range.partition,
+                range.len()
+            ),
+        };
+        answers.push(parts.answer(*range, layout).ok_or_else(wrong)?);
+    }
+    Ok(answers)
+}

@@ -1,0 +1,110 @@
+//! What an epoch is to count: ranges of a topic, the voters that are known already, where new ones are written.
+
+use std::time::Duration;
+use votestream_election::ids::uuid_text;
+use votestream_election::partitioner::PartitionerSet;
+use votestream_election::{Election, Millis, Minute, Offset, PartitionId};
+
+/// How long the server is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For a TCP connection, tried before each epoch: the client itself would try again silently for ten minutes.
+    pub probe: Duration,
+    /// For each call; one that takes longer is cancelled and the session given up.
+    pub call: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { probe: Duration::from_secs(5), call: Duration::from_mins(10) }
+    }
+}
+
+/// A topic as Spark's Kafka source reads it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// Kafka's own options: `bootstrap.servers` at least, `security.protocol` and so on. What decides which records are read
+    /// (isolation, offsets) is set here and not by them.
+    pub options: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Topic {
+    /// Without the options' values: some are passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.options.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Topic").field("name", &self.name).field("options", &names).finish()
+    }
+}
+
+/// A Parquet file of voters that a transaction of the store names. Its place is unique to an attempt.
+#[derive(Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub struct VoterFile {
+    /// Below the seen directory: `<election id>/<attempt>/<file>`.
+    pub path: String,
+    /// How many rows it has.
+    pub rows: u64,
+    /// How many of its rows are of voters whom no earlier file names: Σ over all files = counted. Under `first` all rows are.
+    pub voters: u64,
+}
+
+/// Names what one attempt at an epoch writes; drawn at random by the caller, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Attempt(pub u128);
+
+impl std::fmt::Display for Attempt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&uuid_text(self.0))
+    }
+}
+
+/// Offsets of a partition that are to be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// The first.
+    pub from: Offset,
+    /// The end, exclusive; at most the last stable offset.
+    pub to: Offset,
+}
+
+impl Range {
+    /// How many offsets it has.
+    pub fn len(&self) -> u64 {
+        self.to.0.saturating_sub(self.from.0)
+    }
+
+    /// It has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One epoch. Nothing in it is remembered by the session: the same plan under another attempt gives the same answer.
+#[derive(Clone, Debug)]
+pub struct EpochPlan<'a> {
+    /// The election that is counted.
+    pub election: &'a Election,
+    /// The topic that is read.
+    pub topic: &'a Topic,
+    /// How many partitions the topic has, as the store has it.
+    pub partitions: u32,
+    /// What is read of it; at most one range a partition.
+    pub ranges: &'a [Range],
+    /// The files of voters that are committed: nobody in them is new.
+    pub seen: &'a [VoterFile],
+    /// The seen directory, a URL that Spark can write to: `file:///…`, `s3a://…`, `hdfs://…`.
+    pub directory: &'a str,
+    /// New files go below `<directory>/<election id>/<attempt>/`.
+    pub attempt: Attempt,
+    /// The partitioners that are still possible, as the store has them.
+    pub partitioners: PartitionerSet,
+    /// `--misrouted=reject`.
+    pub misrouted_rejects: bool,
+    /// The running maximum of the timeline's minutes at each range's `from`.
+    pub minutes: Vec<(PartitionId, Option<Minute>)>,
+    /// The worker's clock: moments more than five minutes ahead of it count at it on the timeline.
+    pub now: Millis,
+}

@@ -1,0 +1,221 @@
+//! A session on a Spark Connect server: opened, asked, given up when anything takes too long. What it is asked is in other files.
+
+use crate::error::{SparkError, says};
+use crate::plan::Limits;
+use crate::remote::Remote;
+use spark_connect::SparkSession;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use tracing::info;
+use uuid::Uuid;
+
+/// Oldest major version of Spark that is spoken to.
+const MAJOR_MIN: u32 = 4;
+
+/// How long a query that took too long may take to be cancelled.
+const CANCEL: Duration = Duration::from_secs(5);
+
+/// How often it is looked at whether a server that has not answered yet is there.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What a session is set to, so that its answers do not hang on the server's settings: integers wrap as Kafka's hash wants, and what
+/// cannot be read is NULL, hence left undecided. A method of more than 8,000 bytes is never compiled by the JVM: judging in one method as
+/// large as Spark allows by itself took 1.7 times as long as in several.
+const SETTINGS: [(&str, &str); 3] = [
+    ("spark.sql.ansi.enabled", "false"),
+    ("spark.sql.session.timeZone", "UTC"),
+    ("spark.sql.codegen.hugeMethodLimit", "8000"),
+];
+
+/// What Spark calls a file that it cannot read, or that is gone.
+const READ_FAILED: &str = "FAILED_READ_FILE";
+
+/// A session. One epoch at a time.
+pub struct Session {
+    pub(crate) remote: Remote,
+    pub(crate) limits: Limits,
+    pub(crate) spark: SparkSession,
+    /// Files of voters that this session has a view of, each with its view's number.
+    pub(crate) views: Vec<(String, u64)>,
+    pub(crate) views_made: u64,
+}
+
+impl Session {
+    /// Connects, checks the server's version and sets the session up.
+    pub fn open(remote: &Remote, limits: Limits) -> Result<Self, SparkError> {
+        let spark = connect(remote, limits)?;
+        let session = Self { remote: remote.clone(), limits, spark, views: Vec::new(), views_made: 0 };
+        let version = session.version()?;
+        session.call("setting the session up", |spark| {
+            let conf = spark.conf();
+            SETTINGS.iter().try_for_each(|(name, value)| conf.set(name, value))
+        })?;
+        info!(%remote, version, "Spark session opened");
+        Ok(session)
+    }
+
+    /// The server's version, where it is one that is spoken to.
+    pub(crate) fn version(&self) -> Result<String, SparkError> {
+        let found = self.call("asking its version", SparkSession::version)?;
+        let major = found.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        if major.is_some_and(|major| major >= MAJOR_MIN) {
+            Ok(found)
+        } else {
+            Err(SparkError::Version { found })
+        }
+    }
+
+    /// Somebody listens there: the client itself would try for ten minutes.
+    pub(crate) fn probe(&self) -> Result<(), SparkError> {
+        probe(&self.remote, self.limits)
+    }
+
+    /// Asks the server something, for as long as a call may take. One that takes longer is cancelled; meanwhile it is looked at whether the
+    /// server is there, because the client goes on asking a dead one for ten minutes. What is given up goes on in a thread that nobody
+    /// waits for.
+    pub(crate) fn call<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        ask: impl FnOnce(&SparkSession) -> spark_connect::Result<T> + Send + 'static,
+    ) -> Result<T, SparkError> {
+        let bound = self.limits.call;
+        let spark = self.spark.clone();
+        let answer = in_a_thread(move || ask(&spark));
+        let deadline = Instant::now() + bound;
+        let mut missed = 0;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match answer.recv_timeout(left.min(LOOK)) {
+                Ok(answer) => return answer.map_err(|error| SparkError::of(doing, &error)),
+                Err(RecvTimeoutError::Timeout) if !left.is_zero() => match self.probe() {
+                    Ok(()) => missed = 0,
+                    Err(gone) if missed > 0 => return Err(gone),
+                    Err(_) => missed += 1,
+                },
+                // Nothing comes any more, or not in time.
+                Err(_) => break,
+            }
+        }
+        let spark = self.spark.clone();
+        // Whether it can be cancelled or not, it is not waited for.
+        drop(in_a_thread(move || spark.interrupt_all()).recv_timeout(CANCEL));
+        Err(SparkError::TooSlow { doing, bound })
+    }
+}
+
+impl Drop for Session {
+    /// Lets the server forget the session, where it is there to do so: else it would keep it for an hour.
+    fn drop(&mut self) {
+        if self.probe().is_ok() {
+            let spark = self.spark.clone();
+            drop(in_a_thread(move || spark.stop()).recv_timeout(CANCEL));
+        }
+    }
+}
+
+fn connect(remote: &Remote, limits: Limits) -> Result<SparkSession, SparkError> {
+    probe(remote, limits)?;
+    let url = remote.secret_url(&Uuid::new_v4().to_string());
+    let opened = in_a_thread(move || SparkSession::builder().remote(&url).get_or_create());
+    match opened.recv_timeout(limits.call) {
+        Ok(session) => session.map_err(|error| SparkError::of("connecting", &error)),
+        Err(_) => Err(SparkError::TooSlow { doing: "connecting", bound: limits.call }),
+    }
+}
+
+fn probe(remote: &Remote, limits: Limits) -> Result<(), SparkError> {
+    let unreachable = |says: String| SparkError::Unreachable { remote: remote.clone(), says };
+    let addresses = remote.authority().to_socket_addrs().map_err(|error| unreachable(error.to_string()))?;
+    let mut last = "its name has no address".to_owned();
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, limits.probe) {
+            Ok(_) => return Ok(()),
+            Err(error) => last = error.to_string(),
+        }
+    }
+    Err(unreachable(last))
+}
+
+/// Where a call's answer comes out. (A panic of the client says nothing: then nothing comes.)
+fn in_a_thread<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
+    let (answer, answered) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        // Nobody listens any more where it took too long.
+        let _ = answer.send(call());
+    });
+    answered
+}
+
+impl SparkError {
+    /// What failed at the seen directory, where it is the directory that failed.
+    pub(crate) fn in_directory(self, directory: &str) -> Self {
+        const WORDS: [&str; 9] = [
+            "PATH_NOT_FOUND",
+            "Permission denied",
+            "AccessControlException",
+            "AccessDenied",
+            "Mkdirs failed",
+            "FileNotFoundException",
+            READ_FAILED,
+            "No FileSystem for scheme",
+            "Read-only file system",
+        ];
+        match self {
+            Self::Failed { says, .. } if WORDS.iter().any(|word| says.contains(word)) => {
+                Self::Directory { directory: directory.to_owned(), says }
+            }
+            other => other,
+        }
+    }
+
+    /// The same for errors of whole epochs, where only what says so for sure is taken for the directory's.
+    pub(crate) fn of_files(self, directory: &str) -> Self {
+        match self {
+            Self::Failed { says, .. } if says.contains(READ_FAILED) => {
+                Self::Directory { directory: directory.to_owned(), says }
+            }
+            other => other,
+        }
+    }
+
+    /// What an error of the client or the server means.
+    pub(crate) fn of(doing: &'static str, error: &spark_connect::SparkError) -> Self {
+        let says = says(error);
+        let has = |words: &[&str]| words.iter().any(|word| says.contains(word));
+        // The gRPC status codes of a call that was not authenticated or not allowed.
+        if matches!(error.grpc_code, Some(7 | 16)) {
+            return Self::Refused { says };
+        }
+        if has(&["INVALID_HANDLE", "SESSION_CLOSED", "SESSION_NOT_FOUND", "SESSION_CHANGED"]) {
+            return Self::SessionExpired { says };
+        }
+        if has(&["OPERATION_CANCELED", "OPERATION_ABANDONED", "cancelled", "canceled"]) {
+            return Self::Cancelled;
+        }
+        if has(&["No space left on device", "Disk quota exceeded"]) {
+            return Self::DiskFull { says };
+        }
+        if has(&[
+            "Failed to find data source: kafka",
+            "Failed to find the data source: `kafka`",
+            "data source: kafka",
+            "`kafka`",
+        ]) && has(&["DATA_SOURCE_NOT_FOUND", "Failed to find"])
+        {
+            return Self::Connector;
+        }
+        if has(&[
+            "failOnDataLoss",
+            "OffsetOutOfRange",
+            "KAFKA_DATA_LOSS",
+            "data may have been lost",
+            "aged out by Kafka",
+            "Cannot fetch offset",
+            "CANNOT_FETCH_OFFSET",
+        ]) {
+            return Self::Truncated { says };
+        }
+        Self::Failed { doing, says }
+    }
+}

@@ -1,0 +1,73 @@
+//! Writing SQL: literals, layers of columns. What is written is in other files.
+
+/// A text literal.
+pub(crate) fn text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('\'');
+    for c in text.chars() {
+        if matches!(c, '\'' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('\'');
+    out
+}
+
+/// A query that columns are added to, one layer at a time, so that a later one may use an earlier one and each is evaluated once.
+pub(crate) struct Layers(String);
+
+impl Layers {
+    /// Begins with a query.
+    pub(crate) fn on(query: String) -> Self {
+        Self(query)
+    }
+
+    /// Adds columns that do not use each other.
+    pub(crate) fn with<N: AsRef<str>>(self, columns: &[(N, String)]) -> Self {
+        let columns: Vec<String> =
+            columns.iter().map(|(name, expression)| format!(", {expression} AS {}", name.as_ref())).collect();
+        let columns = columns.concat();
+        Self(format!("SELECT *{columns} FROM ({})", self.0))
+    }
+
+    /// Ends with what is wanted of it.
+    pub(crate) fn select(self, columns: &str) -> String {
+        format!("SELECT {columns} FROM ({})", self.0)
+    }
+}
+
+/// A decision tree over ascending bounds: `leaves[0]` below the first bound, `leaves[i]` from `bounds[i − 1]` on. As deep as the number of
+/// bounds has bits.
+pub(crate) fn tree(value: &str, bounds: &[i64], leaves: &[String]) -> String {
+    match (bounds.len(), leaves) {
+        (_, [leaf]) => leaf.clone(),
+        (0, _) => "NULL".to_owned(),
+        (n, _) => {
+            let middle = n / 2;
+            let low = tree(value, &bounds[..middle], &leaves[..=middle]);
+            let high = tree(value, &bounds[middle + 1..], &leaves[middle + 1..]);
+            format!("CASE WHEN {value} < {} THEN {low} ELSE {high} END", bounds[middle])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_and_backslashes_stay_within_a_literal() {
+        assert_eq!(text(r"it's \x"), r"'it\'s \\x'");
+    }
+
+    #[test]
+    fn a_tree_finds_each_stretch() {
+        let leaves: Vec<String> = (0..4).map(|n| n.to_string()).collect();
+        assert_eq!(tree("x", &[], &leaves[..1]), "0");
+        assert_eq!(
+            tree("x", &[10, 20, 30], &leaves),
+            "CASE WHEN x < 20 THEN CASE WHEN x < 10 THEN 0 ELSE 1 END ELSE CASE WHEN x < 30 THEN 2 ELSE 3 END END"
+        );
+    }
+}

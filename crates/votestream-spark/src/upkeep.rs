@@ -1,0 +1,185 @@
+//! Upkeep of files of voters: many into few, in from another engine and out to one, and the sweeping of what no transaction names.
+//! Nothing here is committed: files that come of it exist once a transaction names them.
+
+use crate::error::SparkError;
+use crate::plan::{Attempt, VoterFile};
+use crate::rows;
+use crate::session::Session;
+use crate::sql::text;
+use crate::undecided::columns;
+use crate::voters::{self, FILE_ROWS, below};
+use spark_connect::row::{Row, Value};
+use votestream_election::election::DuplicatePolicy;
+use votestream_election::{Election, Offset, VoterKey};
+
+/// Voters that are sent in one piece.
+const PIECE: usize = 250_000;
+
+/// A voter as files hold one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SeenVoter {
+    /// Who.
+    pub voter: VoterKey,
+    /// Under `last`: the cell, `region × cells + cell`, and the offset of the record that chose it.
+    pub choice: Option<(u32, Offset)>,
+}
+
+impl Session {
+    /// Files into few, below another attempt's directory. Under `last` a voter's latest choice alone is kept. The files that went in stay
+    /// where they are until they are swept.
+    pub fn compact(
+        &mut self,
+        election: &Election,
+        directory: &str,
+        attempt: Attempt,
+        files: &[VoterFile],
+    ) -> Result<Vec<VoterFile>, SparkError> {
+        self.probe()?;
+        let policy = election.duplicate;
+        let Some(seen) = self.seen(directory, policy, files)? else { return Ok(Vec::new()) };
+        let expect: u64 = files.iter().map(|file| file.voters).sum();
+        let pieces = expect.div_ceil(FILE_ROWS).max(1);
+        let query = match policy {
+            DuplicatePolicy::First => format!("SELECT /*+ COALESCE({pieces}) */ text, a, b FROM ({seen})"),
+            DuplicatePolicy::Last => format!(
+                "SELECT /*+ COALESCE({pieces}) */ text, a, b, last.cell AS cell, last.at AS at, fresh FROM \
+                 (SELECT text, a, b, max(struct(at, cell)) AS last, bool_or(fresh) AS fresh FROM ({seen}) GROUP BY text, a, b)"
+            ),
+        };
+        self.written_whole(election, directory, attempt, query, expect)
+    }
+
+    /// Writes voters that another engine has seen; some millions at most, the rest under further attempts. Under `last` each needs its choice.
+    pub fn put_voters(
+        &mut self,
+        election: &Election,
+        directory: &str,
+        attempt: Attempt,
+        seen: &[SeenVoter],
+    ) -> Result<Vec<VoterFile>, SparkError> {
+        self.probe()?;
+        if seen.is_empty() {
+            return Ok(Vec::new());
+        }
+        let policy = election.duplicate;
+        let rows =
+            |piece: &[SeenVoter]| piece.iter().map(|voter| row(policy, voter)).collect::<Option<Vec<Row>>>();
+        let mut views = Vec::new();
+        for (number, piece) in seen.chunks(PIECE).enumerate() {
+            let view = format!("voters_put_{number}");
+            let rows = rows(piece).ok_or_else(|| SparkError::Inconsistent {
+                says: "under duplicate = \"last\" a voter was handed over without a choice".to_owned(),
+            })?;
+            let schema = match policy {
+                DuplicatePolicy::First => "struct<text:boolean,a:bigint,b:bigint>",
+                DuplicatePolicy::Last => {
+                    "struct<text:boolean,a:bigint,b:bigint,cell:int,at:bigint,fresh:boolean>"
+                }
+            };
+            self.local(&view, rows, schema)?;
+            views.push(view);
+        }
+        let all: Vec<String> = views.iter().map(|view| format!("SELECT * FROM {view}")).collect();
+        let query = format!("SELECT {} FROM ({})", voters::columns(policy), all.join(" UNION ALL "));
+        let written = self.written_whole(election, directory, attempt, query, seen.len() as u64);
+        for view in views {
+            self.run_sql("letting go", format!("DROP VIEW IF EXISTS {view}"))?;
+        }
+        written
+    }
+
+    /// The voters of these files, for another engine, in no order. Under `last` each voter's latest choice alone.
+    pub fn voters(
+        &mut self,
+        election: &Election,
+        directory: &str,
+        files: &[VoterFile],
+    ) -> Result<Vec<SeenVoter>, SparkError> {
+        self.probe()?;
+        let policy = election.duplicate;
+        let mut found = Vec::new();
+        // A file at a time, so that no answer is larger than a file; under `last` a later file's choice replaces an earlier one's.
+        for file in files {
+            let Some(seen) = self.seen(directory, policy, std::slice::from_ref(file))? else { continue };
+            let rows = self.run_sql("reading voters", seen).map_err(|error| error.in_directory(directory))?;
+            if rows.len() as u64 != file.rows {
+                let says = format!("'{}' has {} rows, not {}", file.path, rows.len(), file.rows);
+                return Err(SparkError::Inconsistent { says });
+            }
+            found.extend(rows.iter().map(|row| read(policy, row)).collect::<Result<Vec<_>, _>>()?);
+        }
+        if policy == DuplicatePolicy::Last {
+            found.sort_unstable_by_key(|seen| (seen.voter, seen.choice.map(|(_, at)| std::cmp::Reverse(at))));
+            found.dedup_by_key(|seen| seen.voter);
+        }
+        Ok(found)
+    }
+
+    /// Empties the directories of these attempts, whatever is in them: Spark has no word for removing one, so that an empty one is left.
+    pub fn remove(
+        &mut self,
+        election: &Election,
+        directory: &str,
+        attempts: &[Attempt],
+    ) -> Result<(), SparkError> {
+        self.probe()?;
+        for attempt in attempts {
+            let path = below(directory, &format!("{}/{attempt}", election.id));
+            let sql = format!(
+                "INSERT OVERWRITE DIRECTORY {} USING parquet SELECT /*+ COALESCE(1) */ true AS text WHERE false",
+                text(&path)
+            );
+            self.run_sql("sweeping files of voters", sql).map_err(|error| error.in_directory(directory))?;
+        }
+        Ok(())
+    }
+
+    fn written_whole(
+        &mut self,
+        election: &Election,
+        directory: &str,
+        attempt: Attempt,
+        query: String,
+        expect: u64,
+    ) -> Result<Vec<VoterFile>, SparkError> {
+        let below_it = format!("{}/{attempt}", election.id);
+        let written = self.write(directory, &below_it, election.duplicate, query)?;
+        let found: u64 = written.iter().map(|file| file.voters).sum();
+        if found != expect {
+            let says = format!("{expect} voters were to be written, {found} were");
+            return Err(SparkError::Inconsistent { says });
+        }
+        Ok(written)
+    }
+}
+
+/// `None`: it lacks its choice.
+fn row(policy: DuplicatePolicy, seen: &SeenVoter) -> Option<Row> {
+    let (text, a, b) = columns(seen.voter);
+    let mut fields = vec!["text", "a", "b"];
+    let mut values = vec![Value::Bool(text), Value::Long(a), Value::Long(b)];
+    if policy == DuplicatePolicy::Last {
+        let (cell, at) = seen.choice?;
+        fields.extend(["cell", "at", "fresh"]);
+        values.extend([
+            Value::Integer(cell.cast_signed()),
+            Value::Long(at.0.cast_signed()),
+            Value::Bool(true),
+        ]);
+    }
+    Some(Row::new(fields.into_iter().map(str::to_owned).collect(), values))
+}
+
+fn read(policy: DuplicatePolicy, row: &Row) -> Result<SeenVoter, SparkError> {
+    let (a, b) = (rows::long(row, 1)?.cast_unsigned(), rows::long(row, 2)?.cast_unsigned());
+    let voter = if rows::flag(row, 0)? {
+        VoterKey::Text(u128::from(a) << 64 | u128::from(b))
+    } else {
+        VoterKey::Integer(a)
+    };
+    let choice = match policy {
+        DuplicatePolicy::First => None,
+        DuplicatePolicy::Last => Some((rows::index(row, 3)? as u32, Offset(rows::count(row, 4)?))),
+    };
+    Ok(SeenVoter { voter, choice })
+}

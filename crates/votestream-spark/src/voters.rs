@@ -1,0 +1,223 @@
+//! One vote per voter, as SQL: who of an epoch's valid votes is new (or, under `last`, chose anew), and what that adds to which cell.
+//!
+//! A voter is `text, a, b` (`undecided::columns`); files of voters hold just that and, under `last`, the `cell`, the offset `at` which it was
+//! chosen, and whether the voter was new then. Under `first` no row anywhere in a file joins a voter with a choice.
+
+use crate::error::SparkError;
+use crate::plan::VoterFile;
+use crate::rows;
+use crate::session::Session;
+use spark_connect::row::Row;
+use votestream_election::election::DuplicatePolicy;
+
+/// Bits of a cell's number, beside which an offset is kept in one integer, so that the smallest or largest of them is found by hashing.
+pub(crate) const CELL_BITS: u32 = 24;
+/// Rows in a file of voters, at most by much.
+pub(crate) const FILE_ROWS: u64 = 1_000_000;
+
+/// Names of the views that an epoch is counted by.
+pub(crate) struct Views<'a> {
+    /// Valid votes that belong where they are: `partition, offset, text, a, b, cell`.
+    pub(crate) valid: &'a str,
+    /// `valid` with its `step`.
+    pub(crate) stepped: &'a str,
+}
+
+/// The columns of a file of voters.
+pub(crate) fn columns(policy: DuplicatePolicy) -> &'static str {
+    match policy {
+        DuplicatePolicy::First => "text, a, b",
+        DuplicatePolicy::Last => "text, a, b, cell, at, fresh",
+    }
+}
+
+/// Their types.
+fn schema(policy: DuplicatePolicy) -> &'static str {
+    match policy {
+        DuplicatePolicy::First => "text BOOLEAN, a BIGINT, b BIGINT",
+        DuplicatePolicy::Last => "text BOOLEAN, a BIGINT, b BIGINT, cell INT, at BIGINT, fresh BOOLEAN",
+    }
+}
+
+/// Who is new: `partition, offset, text, a, b, cell`, one row a voter. `seen` is a query of known voters, if there are any. What is known is
+/// found by handing the epoch's voters to wherever files are read: the known are many times as many, and are never shuffled.
+pub(crate) fn newcomers(views: &Views<'_>, seen: Option<&str>, few: bool) -> String {
+    let mask = (1_u64 << CELL_BITS) - 1;
+    let winners = format!(
+        "SELECT text, a, b, min(partition) AS partition, min(shiftleft(offset, {CELL_BITS}) | CAST(cell AS BIGINT)) AS w FROM {} GROUP BY text, a, b",
+        views.valid
+    );
+    let columns = format!(
+        "w.partition, shiftright(w.w, {CELL_BITS}) AS offset, w.text, w.a, w.b, CAST(w.w & {mask}L AS INT) AS cell"
+    );
+    let Some(seen) = seen else { return format!("SELECT {columns} FROM ({winners}) w") };
+    let hint = if few { "/*+ BROADCAST(w) */ " } else { "" };
+    let known = format!(
+        "SELECT {hint}s.text, s.a, s.b FROM ({seen}) s JOIN ({winners}) w ON s.text = w.text AND s.a = w.a AND s.b = w.b"
+    );
+    format!(
+        "SELECT {columns} FROM ({winners}) w LEFT ANTI JOIN ({known}) k ON w.text = k.text AND w.a = k.a AND w.b = k.b"
+    )
+}
+
+/// Under `last`: each voter's last choice of each step, `prev` (the one before, of an earlier step or epoch), `latest` (no later one in the
+/// epoch) and `old` (the choice of earlier epochs).
+pub(crate) fn choices(views: &Views<'_>, seen: Option<&str>, few: bool) -> String {
+    let mask = (1_u64 << CELL_BITS) - 1;
+    let last = format!(
+        "SELECT text, a, b, step, min(partition) AS partition, max(shiftleft(offset, {CELL_BITS}) | CAST(cell AS BIGINT)) AS w FROM {} \
+         GROUP BY text, a, b, step",
+        views.stepped
+    );
+    let per = format!(
+        "SELECT partition, step, text, a, b, w, shiftright(w, {CELL_BITS}) AS offset, CAST(w & {mask}L AS INT) AS cell FROM ({last})"
+    );
+    let with_old = match seen {
+        None => format!("SELECT *, CAST(NULL AS INT) AS old FROM ({per})"),
+        Some(seen) => {
+            let hint = if few { "/*+ BROADCAST(w) */ " } else { "" };
+            let known = format!(
+                "SELECT {hint}s.text, s.a, s.b, max(struct(s.at, s.cell)).cell AS old FROM ({seen}) s \
+                 JOIN (SELECT DISTINCT text, a, b FROM {}) w ON s.text = w.text AND s.a = w.a AND s.b = w.b GROUP BY s.text, s.a, s.b",
+                views.valid
+            );
+            format!(
+                "SELECT p.*, k.old FROM ({per}) p LEFT JOIN ({known}) k ON p.text = k.text AND p.a = k.a AND p.b = k.b"
+            )
+        }
+    };
+    format!(
+        "SELECT partition, step, offset, text, a, b, cell, old, coalesce(lag(cell) OVER v, old) AS prev, lead(cell) OVER v IS NULL AS latest \
+         FROM ({with_old}) WINDOW v AS (PARTITION BY text, a, b ORDER BY w)"
+    )
+}
+
+/// What the choices add to cells: `partition, step, cell, n`.
+pub(crate) fn moves(policy: DuplicatePolicy, fresh: &str) -> String {
+    match policy {
+        DuplicatePolicy::First => format!("SELECT partition, step, cell, 1L AS n FROM {fresh}"),
+        DuplicatePolicy::Last => format!(
+            "SELECT partition, step, cell, 1L AS n FROM {fresh} WHERE prev IS NULL OR prev <> cell \
+             UNION ALL SELECT partition, step, prev AS cell, -1L AS n FROM {fresh} WHERE prev <> cell"
+        ),
+    }
+}
+
+/// What is written of them.
+pub(crate) fn written(policy: DuplicatePolicy, fresh: &str, files: u64) -> String {
+    let columns = match policy {
+        DuplicatePolicy::First => "text, a, b",
+        DuplicatePolicy::Last => "text, a, b, cell, offset AS at, old IS NULL AS fresh",
+    };
+    let which = match policy {
+        DuplicatePolicy::First => "",
+        DuplicatePolicy::Last => " WHERE latest AND (old IS NULL OR old <> cell)",
+    };
+    format!("SELECT /*+ COALESCE({files}) */ {columns} FROM {fresh}{which}")
+}
+
+impl Session {
+    /// A query of the voters in these files; `None`: there are none. Each file gets a view of its own, which fails where the file is
+    /// missing: a pattern or a listing would pass over it, and its voters would count twice.
+    pub(crate) fn seen(
+        &mut self,
+        directory: &str,
+        policy: DuplicatePolicy,
+        files: &[VoterFile],
+    ) -> Result<Option<String>, SparkError> {
+        let mut selects = Vec::with_capacity(files.len());
+        let mut kept = Vec::with_capacity(files.len());
+        for file in files {
+            let path = below(directory, &file.path);
+            let known = self.views.iter().find(|(known, _)| *known == path).map(|(_, number)| *number);
+            let number = if let Some(number) = known {
+                number
+            } else {
+                self.views_made += 1;
+                let sql = format!(
+                    "CREATE OR REPLACE TEMPORARY VIEW seen_{} ({}) USING parquet OPTIONS (path {})",
+                    self.views_made,
+                    schema(policy),
+                    crate::sql::text(&path)
+                );
+                self.run_sql("opening a file of voters", sql)
+                    .map_err(|error| error.in_directory(directory))?;
+                self.views_made
+            };
+            selects.push(format!("SELECT {} FROM seen_{number}", columns(policy)));
+            kept.push((path, number));
+        }
+        let gone: Vec<u64> =
+            self.views.iter().map(|(_, n)| *n).filter(|n| kept.iter().all(|(_, k)| k != n)).collect();
+        self.views = kept;
+        for number in gone {
+            self.run_sql("closing a file of voters", format!("DROP VIEW IF EXISTS seen_{number}"))?;
+        }
+        Ok((!selects.is_empty()).then(|| selects.join(" UNION ALL ")))
+    }
+
+    /// Writes what a query gives to a directory that must not be there, and says which files came of it; empty ones are left out.
+    pub(crate) fn write(
+        &self,
+        directory: &str,
+        below_it: &str,
+        policy: DuplicatePolicy,
+        query: String,
+    ) -> Result<Vec<VoterFile>, SparkError> {
+        let path = below(directory, below_it);
+        let to = path.clone();
+        self.call("writing voters", move |spark| {
+            let write =
+                spark.sql(&query)?.write().mode("error").format("parquet").option("compression", "zstd");
+            write.save(Some(&to))
+        })
+        .map_err(|error| error.in_directory(directory))?;
+        self.files_of(directory, below_it, policy)
+    }
+
+    /// The files of voters in a directory, by path.
+    fn files_of(
+        &self,
+        directory: &str,
+        below_it: &str,
+        policy: DuplicatePolicy,
+    ) -> Result<Vec<VoterFile>, SparkError> {
+        let doing = "listing the files of voters";
+        let fresh = match policy {
+            DuplicatePolicy::First => "true AS fresh",
+            DuplicatePolicy::Last => "fresh",
+        };
+        let path = below(directory, below_it);
+        let rows = self
+            .call(doing, move |spark| {
+                let view = "files_of_voters";
+                let read = spark.read().format("parquet").schema(schema(policy).to_owned()).load(Some(&path));
+                read.select_expr(vec!["_metadata.file_name AS file", fresh])
+                    .create_or_replace_temp_view(view)?;
+                spark
+                    .sql(&format!("SELECT file, count(*), count_if(fresh) FROM {view} GROUP BY file"))?
+                    .collect()
+            })
+            .map_err(|error| error.in_directory(directory))?;
+        let mut files = rows
+            .iter()
+            .map(|row| {
+                let path = format!("{below_it}/{}", rows::text(row, 0)?);
+                Ok(VoterFile { path, rows: rows::count(row, 1)?, voters: rows::count(row, 2)? })
+            })
+            .collect::<Result<Vec<_>, SparkError>>()?;
+        files.sort();
+        Ok(files)
+    }
+
+    /// Runs a statement, or a query whose rows are wanted.
+    pub(crate) fn run_sql(&self, doing: &'static str, sql: String) -> Result<Vec<Row>, SparkError> {
+        tracing::trace!(doing, sql, "asking Spark");
+        self.call(doing, move |spark| spark.sql(&sql)?.collect())
+    }
+}
+
+/// A path below the seen directory.
+pub(crate) fn below(directory: &str, path: &str) -> String {
+    format!("{}/{path}", directory.trim_end_matches('/'))
+}

@@ -1,0 +1,1 @@
+DELETE FROM votestream.attempt WHERE election = $1 AND attempt = $2

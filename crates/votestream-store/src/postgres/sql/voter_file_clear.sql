@@ -1,0 +1,1 @@
+DELETE FROM votestream.voter_file WHERE election = $1

@@ -1,0 +1,1 @@
+DELETE FROM attempt WHERE election = ?1 AND attempt = ?2

@@ -1,0 +1,122 @@
+//! Epochs on Apache Spark: a session that is opened when it is needed, given up when anything goes wrong, and opened again.
+
+use votestream_election::Election;
+use votestream_election::delta::VoterFile;
+use votestream_engine::spark::{Answer, EpochError, Epochs, PartitionAnswer, Plan, Range};
+use votestream_spark::{Attempt, EpochPlan, Limits, Remote, Session, SparkError, Topic};
+
+/// A Spark Connect server that counts one topic.
+pub struct OnSpark {
+    remote: Remote,
+    limits: Limits,
+    topic: Topic,
+    /// Where files of voters lie, as Spark names it.
+    directory: String,
+    session: Option<Session>,
+}
+
+impl OnSpark {
+    /// Nothing is asked of the server yet.
+    pub fn new(remote: Remote, limits: Limits, topic: Topic, directory: String) -> Self {
+        Self { remote, limits, topic, directory, session: None }
+    }
+
+    /// Asks an open session; one in which anything failed is given up.
+    fn ask<T>(
+        &mut self,
+        ask: impl FnOnce(&mut Session, &Topic, &str) -> Result<T, SparkError>,
+    ) -> Result<T, EpochError> {
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => Session::open(&self.remote, self.limits).map_err(failed)?,
+        };
+        let answer = ask(&mut session, &self.topic, &self.directory).map_err(failed)?;
+        self.session = Some(session);
+        Ok(answer)
+    }
+}
+
+fn failed(error: SparkError) -> EpochError {
+    EpochError {
+        may_pass: error.is_transient(),
+        too_large: matches!(error, SparkError::Crowded { .. }),
+        source: error.into(),
+    }
+}
+
+impl Epochs for OnSpark {
+    fn open(&mut self) -> Result<(), EpochError> {
+        if self.session.is_none() {
+            self.session = Some(Session::open(&self.remote, self.limits).map_err(failed)?);
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, plan: &Plan<'_>) -> Result<Answer, EpochError> {
+        let ranges: Vec<_> = plan.ranges.iter().map(|range| asked(*range)).collect();
+        let seen: Vec<_> = plan.seen.iter().map(known).collect();
+        let answer = self.ask(|session, topic, directory| {
+            session.run(&EpochPlan {
+                election: plan.election,
+                topic,
+                partitions: plan.partitions,
+                ranges: &ranges,
+                seen: &seen,
+                directory,
+                attempt: Attempt(plan.attempt),
+                partitioners: plan.partitioners,
+                misrouted_rejects: plan.misrouted_rejects,
+                minutes: plan.minutes.clone(),
+                now: plan.now,
+            })
+        })?;
+        tracing::debug!(timing = ?answer.timing, "epoch answered");
+        Ok(Answer {
+            partitions: answer.partitions.into_iter().map(answered).collect(),
+            files: answer.files.iter().map(named).collect(),
+            partitioners: answer.partitioners,
+        })
+    }
+
+    fn compact(
+        &mut self,
+        election: &Election,
+        attempt: u128,
+        files: &[VoterFile],
+    ) -> Result<Vec<VoterFile>, EpochError> {
+        let files: Vec<_> = files.iter().map(known).collect();
+        let merged =
+            self.ask(|session, _, directory| session.compact(election, directory, Attempt(attempt), &files))?;
+        Ok(merged.iter().map(named).collect())
+    }
+
+    fn remove(&mut self, election: &Election, attempts: &[u128]) -> Result<(), EpochError> {
+        let attempts: Vec<_> = attempts.iter().copied().map(Attempt).collect();
+        self.ask(|session, _, directory| session.remove(election, directory, &attempts))
+    }
+}
+
+fn asked(range: Range) -> votestream_spark::Range {
+    votestream_spark::Range { partition: range.partition, from: range.from, to: range.to }
+}
+
+fn known(file: &VoterFile) -> votestream_spark::VoterFile {
+    votestream_spark::VoterFile { path: file.path.clone(), rows: file.rows, voters: file.voters }
+}
+
+fn named(file: &votestream_spark::VoterFile) -> VoterFile {
+    VoterFile { path: file.path.clone(), rows: file.rows, voters: file.voters }
+}
+
+fn answered(part: votestream_spark::PartitionAnswer) -> PartitionAnswer {
+    let votestream_spark::Range { partition, from, to } = part.range;
+    PartitionAnswer {
+        range: Range { partition, from, to },
+        counts: part.counts,
+        tally: part.tally,
+        timeline: part.timeline,
+        rejects: part.rejects,
+        minute: part.minute,
+        misrouted: part.misrouted,
+    }
+}
