@@ -99,5 +99,3 @@ step "build of the Rust suites" build_suites
 for install in "${installs[@]}"; do wait "$install"; done
 steps_report
 scripts/with-services.sh scripts/test.sh beside-services
-step "Rust: epochs on a real Spark server" spark_suite
-steps_report
