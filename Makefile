@@ -18,7 +18,7 @@ up: ## Build the small binary and run the main job: an election night, counted l
 	$(SMALL) up --open $(ARGS)
 
 build: ## The whole binary, at target/release/votestream
-	@scripts/need-toolchain.sh full
+	@scripts/need-toolchain.sh full "$(FEATURES)"
 	$(CARGO) build --release --locked -p votestream $(if $(FEATURES),--features $(FEATURES))
 
 check: ## Format, lints, types, docs, licences: no services needed
