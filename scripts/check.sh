@@ -3,9 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
-# The Spark client is built from its protocol's definition.
-need_debian protoc protobuf-compiler libprotobuf-dev
-need_file /usr/include/google/protobuf/any.proto libprotobuf-dev
+need_protoc
 # The same profile and features as the tests, so that build scripts and macros are built once.
 export RUSTFLAGS="${RUSTFLAGS:-}"
 step "format" cargo fmt --all --check

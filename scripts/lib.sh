@@ -28,6 +28,12 @@ need_debian() {
   _need "$command" "command -v $command" "$@"
 }
 
+# need_protoc: the Spark client is built from its protocol's definition.
+need_protoc() {
+  need_debian protoc protobuf-compiler libprotobuf-dev
+  need_file /usr/include/google/protobuf/any.proto libprotobuf-dev
+}
+
 # need_library NAME PACKAGE…: the same for a library's headers, which pkg-config knows by that name.
 need_library() {
   local library=$1

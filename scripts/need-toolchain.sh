@@ -1,7 +1,7 @@
 #!/bin/bash
 # Names what is missing before a long build finds out. `full` is for the whole binary: its Kafka client library is C and C++, with
 # OpenSSL and zlib from the system; on Debian, as root, these are installed. The small binary (`make up`) needs none of them. With features
-# behind it (`full spark`), also what those need: the Spark client is built from its protocol's definition.
+# behind it (`full spark`), also what those need.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -14,8 +14,5 @@ if [ "${1:-}" = full ]; then
   need_library openssl libssl-dev
   need_library zlib zlib1g-dev
 fi
-if [[ " ${2:-} " == *spark* ]]; then
-  need_debian protoc protobuf-compiler libprotobuf-dev
-  need_file /usr/include/google/protobuf/any.proto libprotobuf-dev
-fi
+if [[ ${2:-} == *spark* ]]; then need_protoc; fi
 exit $missing

@@ -86,8 +86,7 @@ need_debian chromium chromium
 need_file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
 need_debian docker-compose docker-compose
 need_debian ip iproute2
-need_debian protoc protobuf-compiler libprotobuf-dev
-need_file /usr/include/google/protobuf/any.proto libprotobuf-dev
+need_protoc
 installs=()
 # Servers that take minutes to build or to fetch where they are missing, meanwhile.
 for service in hdfs s3 spark; do

@@ -69,10 +69,10 @@ stop_pid() {
   rm -f "$2"
 }
 
-# jars_install WHAT POM DIRECTORY: the jars that the file pins, in the directory; nothing to do where they are there already. One process at
-# a time, so that two scripts do not fetch into one directory.
+# jars_install WHAT POM DIRECTORY [GOAL]: the jars that the file pins, in the directory; nothing to do where they are there already. One
+# process at a time, so that two scripts do not fetch into one directory.
 jars_install() (
-  what=$1 pom=$2 lib=$3
+  what=$1 pom=$2 lib=$3 goal=${4:-dependency:copy-dependencies}
   need_debian java default-jre-headless
   mkdir -p "$(dirname "$lib")"
   exec 9>"$lib.lock"
@@ -81,7 +81,7 @@ jars_install() (
   need_debian mvn maven
   rm -rf "$lib"
   mkdir -p "$lib"
-  mvn -q -B -C -f "$pom" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$PWD/$lib" >"$lib/.mvn.log" 2>&1 9>&- || {
+  mvn -q -B -C -f "$pom" "$goal" -DincludeScope=runtime -DoutputDirectory="$PWD/$lib" >"$lib/.mvn.log" 2>&1 9>&- || {
     cat "$lib/.mvn.log" >&2
     echo "Maven could not fetch $what; is a Maven repository reachable from here?" >&2
     return 2
@@ -389,16 +389,8 @@ spark_install() (
     rm -rf "$SPARK_DIST.fetch"
     touch "$SPARK_DIST/.made"
   fi
-  [ ! -f "$SPARK_LIB/.made" ] || [ scripts/services/spark/pom.xml -nt "$SPARK_LIB/.made" ] || return 0
-  need_debian mvn maven
-  rm -rf "$SPARK_LIB"
-  mkdir -p "$SPARK_LIB"
-  mvn -q -B -C -f scripts/services/spark/pom.xml dependency:copy -DoutputDirectory="$PWD/$SPARK_LIB" >"$SPARK_LIB/.mvn.log" 2>&1 9>&- || {
-    cat "$SPARK_LIB/.mvn.log" >&2
-    echo "Maven could not fetch Spark's Kafka connector; is a Maven repository reachable from here?" >&2
-    return 2
-  }
-  touch "$SPARK_LIB/.made"
+  # Each jar alone: Spark's parent POM need not resolve.
+  jars_install "Spark's Kafka connector" scripts/services/spark/pom.xml "$SPARK_LIB" dependency:copy
 )
 
 # spark_start DIRECTORY PORT: a Connect server with two local cores; what it logs is in DIRECTORY/spark.log.

@@ -20,7 +20,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "votestream-store",
             "votestream-archive",
             "votestream-sim",
-            "votestream-spark",
         ],
     ),
     ("votestream-server", &["votestream-election", "votestream-log", "votestream-store"]),

@@ -33,6 +33,8 @@ pub mod ledger;
 
 pub mod delta;
 
+pub mod epoch;
+
 pub mod fold;
 
 pub mod archived;

@@ -1,10 +1,9 @@
 //! From what Spark summed up to a partition's answer: counts, tally, timeline. Pure.
 
-use crate::answer::PartitionAnswer;
-use crate::plan::Range;
 use crate::summary::Step;
 use votestream_election::cells::CellLayout;
 use votestream_election::delta::Counts;
+use votestream_election::epoch::{PartitionAnswer, Range};
 use votestream_election::{Minute, Offset, RegionIx, RejectReason};
 
 /// What is known of one partition's range.

@@ -1,10 +1,10 @@
 //! Running an epoch: read and judge in Spark, judge here what is left, find the new voters, write them, sum up.
 
-use crate::answer::{EpochAnswer, PartitionAnswer, Timing};
+use crate::answer::{EpochAnswer, Timing};
 use crate::assemble::{Parts, stopped};
 use crate::error::SparkError;
 use crate::judge::Judging;
-use crate::plan::{EpochPlan, Range};
+use crate::plan::EpochPlan;
 use crate::rows;
 use crate::session::Session;
 use crate::summary::{Class, Step, decide, steps};
@@ -16,6 +16,7 @@ use spark_connect::row::Row;
 use std::time::Instant;
 use tracing::{debug, warn};
 use votestream_election::election::DuplicatePolicy;
+use votestream_election::epoch::{PartitionAnswer, Range};
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::{Offset, PartitionId, RejectReason};
 

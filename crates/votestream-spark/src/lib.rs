@@ -52,10 +52,10 @@ mod rows;
 
 mod sql;
 
-pub use answer::{EpochAnswer, Finding, PartitionAnswer, Timing};
+pub use answer::{EpochAnswer, Finding, Timing};
 pub use error::SparkError;
 pub use examine::examine;
-pub use plan::{Attempt, EpochPlan, Limits, Range, Topic, VoterFile};
+pub use plan::{Attempt, EpochPlan, Limits, Topic};
 pub use remote::{Remote, RemoteError};
 pub use session::Session;
 pub use upkeep::SeenVoter;

@@ -1,9 +1,11 @@
 //! What an epoch is to count: ranges of a topic, the voters that are known already, where new ones are written.
 
 use std::time::Duration;
+use votestream_election::delta::VoterFile;
+use votestream_election::epoch::Range;
 use votestream_election::ids::uuid_text;
 use votestream_election::partitioner::PartitionerSet;
-use votestream_election::{Election, Millis, Minute, Offset, PartitionId};
+use votestream_election::{Election, Millis, Minute, PartitionId};
 
 /// How long the server is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,17 +40,6 @@ impl std::fmt::Debug for Topic {
     }
 }
 
-/// A Parquet file of voters that a transaction of the store names. Its place is unique to an attempt.
-#[derive(Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-pub struct VoterFile {
-    /// Below the seen directory: `<election id>/<attempt>/<file>`.
-    pub path: String,
-    /// How many rows it has.
-    pub rows: u64,
-    /// How many of its rows are of voters whom no earlier file names: Σ over all files = counted. Under `first` all rows are.
-    pub voters: u64,
-}
-
 /// Names what one attempt at an epoch writes; drawn at random by the caller, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Attempt(pub u128);
@@ -56,29 +47,6 @@ pub struct Attempt(pub u128);
 impl std::fmt::Display for Attempt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&uuid_text(self.0))
-    }
-}
-
-/// Offsets of a partition that are to be counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
-    /// Which partition.
-    pub partition: PartitionId,
-    /// The first.
-    pub from: Offset,
-    /// The end, exclusive; at most the last stable offset.
-    pub to: Offset,
-}
-
-impl Range {
-    /// How many offsets it has.
-    pub fn len(&self) -> u64 {
-        self.to.0.saturating_sub(self.from.0)
-    }
-
-    /// It has none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

@@ -1,8 +1,8 @@
 //! What follows from valid votes before anybody asks who cast them: which partitioner the topic has, which votes are misrouted, and where on
 //! each partition the timeline goes on to another minute. Pure.
 
-use crate::plan::Range;
 use std::collections::BTreeMap;
+use votestream_election::epoch::Range;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::{Minute, Offset, PartitionId};
 

@@ -2,7 +2,6 @@
 
 use crate::assemble::Parts;
 use crate::error::SparkError;
-use crate::plan::Range;
 use crate::rows;
 use crate::session::Session;
 use crate::summary::{Class, Step};
@@ -10,6 +9,7 @@ use crate::views::Names;
 use crate::voters;
 use spark_connect::row::{Row, Value};
 use votestream_election::election::DuplicatePolicy;
+use votestream_election::epoch::Range;
 
 /// Bits of an offset within a block: steps are found block by block.
 const BLOCK_BITS: u32 = 10;

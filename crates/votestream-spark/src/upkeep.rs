@@ -2,13 +2,14 @@
 //! Nothing here is committed: files that come of it exist once a transaction names them.
 
 use crate::error::SparkError;
-use crate::plan::{Attempt, VoterFile};
+use crate::plan::Attempt;
 use crate::rows;
 use crate::session::Session;
 use crate::sql::text;
 use crate::undecided::columns;
 use crate::voters::{self, FILE_ROWS, below};
 use spark_connect::row::{Row, Value};
+use votestream_election::delta::VoterFile;
 use votestream_election::election::DuplicatePolicy;
 use votestream_election::{Election, Offset, VoterKey};
 

@@ -1,10 +1,11 @@
 //! The views that an epoch makes on the server: exact ranges of a topic, what is kept of it, rows that are sent along; and letting go of them.
 
 use crate::error::SparkError;
-use crate::plan::{Range, Topic};
+use crate::plan::Topic;
 use crate::session::Session;
 use spark_connect::DataType;
 use spark_connect::row::Row;
+use votestream_election::epoch::Range;
 
 /// The names of an epoch's views.
 pub(crate) struct Names {

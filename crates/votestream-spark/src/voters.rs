@@ -4,10 +4,10 @@
 //! chosen, and whether the voter was new then. Under `first` no row anywhere in a file joins a voter with a choice.
 
 use crate::error::SparkError;
-use crate::plan::VoterFile;
 use crate::rows;
 use crate::session::Session;
 use spark_connect::row::Row;
+use votestream_election::delta::VoterFile;
 use votestream_election::election::DuplicatePolicy;
 
 /// Bits of a cell's number, beside which an offset is kept in one integer, so that the smallest or largest of them is found by hashing.

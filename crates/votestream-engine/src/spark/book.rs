@@ -1,9 +1,9 @@
 //! What a partition has come to, so that an epoch's increments become a delta: the timeline's rows are cumulative.
 
-use super::epochs::PartitionAnswer;
 use votestream_election::delta::{
     Counts, Engine, Fence, PartitionDelta, PartitionState, Progress, TimelineRow,
 };
+use votestream_election::epoch::PartitionAnswer;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::{Minute, Offset, PartitionId};
 

@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
-use votestream_election::delta::{Counts, VoterFile};
+use votestream_election::delta::VoterFile;
+use votestream_election::epoch::{PartitionAnswer, Range};
 use votestream_election::partitioner::PartitionerSet;
-use votestream_election::{Election, Millis, Minute, Offset, PartitionId, RegionIx, RejectReason};
+use votestream_election::{Election, Millis, Minute, PartitionId};
 
 /// Counts epochs. Remembers nothing of them: the same plan gives the same answer, whoever asks.
 pub trait Epochs {
@@ -49,17 +50,6 @@ impl Error for EpochError {
     }
 }
 
-/// Offsets of a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
-    /// Which partition.
-    pub partition: PartitionId,
-    /// The first.
-    pub from: Offset,
-    /// The end, exclusive.
-    pub to: Offset,
-}
-
 /// What an epoch is to count.
 #[derive(Clone, Debug)]
 pub struct Plan<'a> {
@@ -92,23 +82,4 @@ pub struct Answer {
     pub files: Vec<VoterFile>,
     /// The partitioners that are left.
     pub partitioners: PartitionerSet,
-}
-
-/// What one partition's range came to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PartitionAnswer {
-    /// The range.
-    pub range: Range,
-    /// How its offsets were accounted for.
-    pub counts: Counts,
-    /// Increments of packed cells of each region with any change, in region order.
-    pub tally: Vec<(RegionIx, Vec<i64>)>,
-    /// Of each minute that was the running maximum, ascending: increments of counts, and of votes region-major.
-    pub timeline: Vec<(Minute, Counts, Vec<i64>)>,
-    /// Rejects in offset order.
-    pub rejects: Vec<(Offset, RejectReason)>,
-    /// The running maximum at the range's end.
-    pub minute: Option<Minute>,
-    /// The first vote of a voter who does not belong here, where that is the end.
-    pub misrouted: Option<Offset>,
 }

@@ -10,7 +10,7 @@ mod epochs;
 mod sealing;
 mod size;
 
-pub use epochs::{Answer, EpochError, Epochs, PartitionAnswer, Plan, Range};
+pub use epochs::{Answer, EpochError, Epochs, Plan};
 pub use size::{RECORDS_MAX, RECORDS_MIN};
 
 use crate::count::{
@@ -22,6 +22,7 @@ use commit::Committer;
 use sealing::Board;
 use std::time::{Duration, Instant};
 use votestream_election::delta::{Engine, PartitionDelta, PartitionState, Pin, Progress, VoterFile};
+use votestream_election::epoch::Range;
 use votestream_election::fold::{FoldError, Misrouted};
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::{Election, Offset, PartitionId};

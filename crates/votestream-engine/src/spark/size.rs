@@ -1,8 +1,8 @@
 //! How much an epoch takes, and which files of voters are merged. Pure.
 
-use super::epochs::Range;
 use votestream_election::delta::VoterFile;
 use votestream_election::election::DuplicatePolicy;
+use votestream_election::epoch::Range;
 use votestream_election::{Offset, PartitionId};
 
 /// Each epoch looks its voters up in all files of voters, so an epoch grows with them: then a vote is looked up against about as many

@@ -5,10 +5,12 @@ use crate::native::{Adding, Native, Part};
 use crate::topic::{Draft, Lying, OnBroker};
 use crate::{NOW, PARTITIONS, attempt, directory, generated, keyed, lively, odd, preset, session, vote};
 use std::collections::BTreeSet;
+use votestream_election::delta::VoterFile;
 use votestream_election::election::DuplicatePolicy;
+use votestream_election::epoch::Range;
 use votestream_election::partitioner::{PartitionerSet, crc32_partition};
 use votestream_election::{Election, Millis, Minute, Offset, PartitionId};
-use votestream_spark::{EpochPlan, Range, VoterFile};
+use votestream_spark::EpochPlan;
 
 /// How a topic is counted.
 pub struct Way {

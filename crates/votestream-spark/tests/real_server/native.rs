@@ -2,13 +2,13 @@
 
 use crate::topic::Lying;
 use votestream_election::delta::{Counts, Engine, OpenLeaf, PartitionState, Progress, TimelineRow};
+use votestream_election::epoch::PartitionAnswer;
 use votestream_election::event::EventParser;
 use votestream_election::fold::{Misrouted, PartitionCount, Record};
 use votestream_election::ledger::Digest;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::seen::SeenVoters;
 use votestream_election::{Election, Millis, Minute, Offset, PartitionId, RegionIx, RejectReason};
-use votestream_spark::PartitionAnswer;
 
 /// What both are compared by.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,9 +3,10 @@
 use crate::topic::OnBroker;
 use crate::{NOW, PARTITIONS, attempt, directory, lively, preset, remote, session};
 use std::time::{Duration, Instant};
+use votestream_election::epoch::Range;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::{Election, Offset, PartitionId};
-use votestream_spark::{EpochPlan, Limits, Range, Remote, Session, SparkError, Topic, examine};
+use votestream_spark::{EpochPlan, Limits, Remote, Session, SparkError, Topic, examine};
 
 /// Counts `0..to` of partition 0.
 fn try_to(session: &mut Session, topic: &Topic, directory: &str, to: u64) -> Result<u64, SparkError> {

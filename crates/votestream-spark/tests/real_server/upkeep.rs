@@ -3,10 +3,12 @@
 use crate::topic::OnBroker;
 use crate::{NOW, PARTITIONS, attempt, directory, lively, preset, session};
 use std::collections::BTreeSet;
+use votestream_election::delta::VoterFile;
 use votestream_election::election::DuplicatePolicy;
+use votestream_election::epoch::Range;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::{Offset, PartitionId, VoterKey};
-use votestream_spark::{EpochPlan, Range, SeenVoter, Session, SparkError, VoterFile};
+use votestream_spark::{EpochPlan, SeenVoter, Session, SparkError};
 
 /// Counts the first records of a topic, or all; what is known is what the files say.
 fn count(

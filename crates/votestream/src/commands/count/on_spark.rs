@@ -2,7 +2,7 @@
 
 use votestream_election::Election;
 use votestream_election::delta::VoterFile;
-use votestream_engine::spark::{Answer, EpochError, Epochs, PartitionAnswer, Plan, Range};
+use votestream_engine::spark::{Answer, EpochError, Epochs, Plan};
 use votestream_spark::{Attempt, EpochPlan, Limits, Remote, Session, SparkError, Topic};
 
 /// A Spark Connect server that counts one topic.
@@ -53,15 +53,13 @@ impl Epochs for OnSpark {
     }
 
     fn run(&mut self, plan: &Plan<'_>) -> Result<Answer, EpochError> {
-        let ranges: Vec<_> = plan.ranges.iter().map(|range| asked(*range)).collect();
-        let seen: Vec<_> = plan.seen.iter().map(known).collect();
         let answer = self.ask(|session, topic, directory| {
             session.run(&EpochPlan {
                 election: plan.election,
                 topic,
                 partitions: plan.partitions,
-                ranges: &ranges,
-                seen: &seen,
+                ranges: plan.ranges,
+                seen: plan.seen,
                 directory,
                 attempt: Attempt(plan.attempt),
                 partitioners: plan.partitioners,
@@ -71,11 +69,7 @@ impl Epochs for OnSpark {
             })
         })?;
         tracing::debug!(timing = ?answer.timing, "epoch answered");
-        Ok(Answer {
-            partitions: answer.partitions.into_iter().map(answered).collect(),
-            files: answer.files.iter().map(named).collect(),
-            partitioners: answer.partitioners,
-        })
+        Ok(Answer { partitions: answer.partitions, files: answer.files, partitioners: answer.partitioners })
     }
 
     fn compact(
@@ -84,39 +78,11 @@ impl Epochs for OnSpark {
         attempt: u128,
         files: &[VoterFile],
     ) -> Result<Vec<VoterFile>, EpochError> {
-        let files: Vec<_> = files.iter().map(known).collect();
-        let merged =
-            self.ask(|session, _, directory| session.compact(election, directory, Attempt(attempt), &files))?;
-        Ok(merged.iter().map(named).collect())
+        self.ask(|session, _, directory| session.compact(election, directory, Attempt(attempt), files))
     }
 
     fn remove(&mut self, election: &Election, attempts: &[u128]) -> Result<(), EpochError> {
         let attempts: Vec<_> = attempts.iter().copied().map(Attempt).collect();
         self.ask(|session, _, directory| session.remove(election, directory, &attempts))
-    }
-}
-
-fn asked(range: Range) -> votestream_spark::Range {
-    votestream_spark::Range { partition: range.partition, from: range.from, to: range.to }
-}
-
-fn known(file: &VoterFile) -> votestream_spark::VoterFile {
-    votestream_spark::VoterFile { path: file.path.clone(), rows: file.rows, voters: file.voters }
-}
-
-fn named(file: &votestream_spark::VoterFile) -> VoterFile {
-    VoterFile { path: file.path.clone(), rows: file.rows, voters: file.voters }
-}
-
-fn answered(part: votestream_spark::PartitionAnswer) -> PartitionAnswer {
-    let votestream_spark::Range { partition, from, to } = part.range;
-    PartitionAnswer {
-        range: Range { partition, from, to },
-        counts: part.counts,
-        tally: part.tally,
-        timeline: part.timeline,
-        rejects: part.rejects,
-        minute: part.minute,
-        misrouted: part.misrouted,
     }
 }
