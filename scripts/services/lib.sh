@@ -408,6 +408,7 @@ spark_start() {
       --conf spark.connect.grpc.binding.address=127.0.0.1 --conf "spark.connect.grpc.binding.port=$port" \
       --conf spark.driver.host=127.0.0.1 --conf spark.driver.bindAddress=127.0.0.1 --conf spark.ui.enabled=false \
       --conf "spark.local.dir=$dir/local" --conf "spark.sql.warehouse.dir=$dir/warehouse" --conf spark.sql.shuffle.partitions=2 \
+      --conf spark.sql.codegen.cache.maxEntries=1000 \
       --conf spark.sql.streaming.stateStore.providerClass=org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider \
       spark-internal
   ) >"$dir/spark.log" 2>&1 </dev/null &

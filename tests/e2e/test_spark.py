@@ -119,3 +119,4 @@ def test_what_cannot_work_is_said_at_once(vs: Harness, kafka: Kafka) -> None:
     vs.refused("count", "--engine", "spark", "--remote", "sc://x", "--log", vs.log, "--store", vs.store, says=("reads Kafka topics",))
     vs.refused(*flags[:-1], "postgres://a@b/c", "--remote", "sc://x", says=("--seen",))
     vs.refused(*flags, "--remote", "sc://x", "--route", says=("--route does not go with",))
+    vs.refused("bench", "spark", "--log", kafka.url(topic), says=("--remote sc://host:port",))

@@ -103,8 +103,8 @@ fn murmur2_of(data: &[u8]) -> u32 {
     h ^ (h >> 15)
 }
 
-/// CRC-32 as in IEEE 802.3 (reflected polynomial 0xedb88320).
-fn crc32(data: &[u8]) -> u32 {
+/// CRC-32 as in IEEE 802.3 (reflected polynomial 0xedb88320), which librdkafka's default partitioner hashes keys with.
+pub fn crc32(data: &[u8]) -> u32 {
     !data
         .iter()
         .fold(!0_u32, |crc, byte| CRC32_TABLE[((crc ^ u32::from(*byte)) & 0xff) as usize] ^ (crc >> 8))

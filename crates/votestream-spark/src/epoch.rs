@@ -8,20 +8,24 @@ use crate::plan::EpochPlan;
 use crate::rows;
 use crate::session::Session;
 use crate::summary::{Class, Step, decide, steps};
-use crate::tally::foreign;
+use crate::tally::{foreign, with_steps};
 use crate::undecided::{self, Judged, JudgedVote};
-use crate::views::Names;
-use crate::voters::{self, CELL_BITS, FILE_ROWS, Views};
+use crate::views::{CHOICES, JUDGED, KNOWN, NATIVE, TOPIC, VOTES};
+use crate::voters::{self, CELL_BITS, FILE_ROWS, Valid};
 use spark_connect::row::Row;
 use std::time::Instant;
-use tracing::{debug, warn};
+use tracing::debug;
 use votestream_election::election::DuplicatePolicy;
 use votestream_election::epoch::{PartitionAnswer, Range};
 use votestream_election::partitioner::PartitionerSet;
-use votestream_election::{Offset, PartitionId, RejectReason};
+use votestream_election::{Offset, PartitionId, RejectReason, VoterKey};
 
 /// Records that are judged here in one epoch, at most: each is brought here with its value.
 const UNDECIDED_MAX: u64 = 250_000;
+/// Records of earlier epochs whose rows a server may keep for a session, some 200 bytes each, most of them on its disks; it lets go of them some
+/// time after the session has ended. A new session has all of Spark's generated code compiled again, by Spark and by the JVM: judging a million
+/// records in it took twice as long as in one that had counted three million.
+const KEPT_MAX: u64 = 20_000_000;
 /// Offsets of an epoch up to which its voters are handed to wherever files of voters are read; beyond, both are shuffled.
 const FEW: u64 = 4_000_000;
 
@@ -38,27 +42,13 @@ impl Session {
     /// Counts an epoch. After a transient error a new session is needed. Whatever comes of it, only the files that the answer names exist as far as anybody is concerned.
     pub fn run(&mut self, plan: &EpochPlan<'_>) -> Result<EpochAnswer, SparkError> {
         self.probe()?;
-        self.views_made += 1;
-        let names = Names::new(self.views_made);
-        let answer = self.run_with(plan, &names).map_err(|error| error.of_files(plan.directory));
-        let gone = |error: &SparkError| {
-            matches!(
-                error,
-                SparkError::Unreachable { .. }
-                    | SparkError::TooSlow { .. }
-                    | SparkError::SessionExpired { .. }
-            )
-        };
-        // A server that is not there is not asked to tidy up, and what became of that changes no answer.
-        if !answer.as_ref().is_err_and(gone)
-            && let Err(error) = self.tidy(&names)
-        {
-            warn!(%error, "what an epoch kept on the Spark server was not let go");
+        if self.kept > KEPT_MAX {
+            *self = Self::open(&self.remote, self.limits)?;
         }
-        answer
+        self.run_with(plan).map_err(|error| error.of_files(plan.directory))
     }
 
-    fn run_with(&mut self, plan: &EpochPlan<'_>, names: &Names) -> Result<EpochAnswer, SparkError> {
+    fn run_with(&mut self, plan: &EpochPlan<'_>) -> Result<EpochAnswer, SparkError> {
         let ranges: Vec<Range> = plan.ranges.iter().filter(|range| !range.is_empty()).copied().collect();
         check(plan)?;
         let mut timing = Timing::default();
@@ -72,16 +62,17 @@ impl Session {
                 timing,
             });
         }
+        self.kept += ranges.iter().map(Range::len).sum::<u64>();
         let judging = Judging::of(plan);
         let began = Instant::now();
-        self.open_topic(plan.topic, &ranges, &names.topic)?;
-        let (mut classes, undecided) = self.classes(&judging, names)?;
+        self.open_topic(plan.topic, &ranges)?;
+        let (mut classes, undecided) = self.classes(&judging)?;
         timing.judge = began.elapsed();
         timing.undecided_records = undecided;
         let began = Instant::now();
-        let judged = self.undecided(&judging, names, undecided)?;
+        let judged = self.undecided(&judging, undecided)?;
         classes.extend(judged.votes.iter().map(|vote| vote.class));
-        let standing = match self.stand(plan, names, classes, judged)? {
+        let standing = match self.stand(plan, classes, judged)? {
             Ok(standing) => standing,
             Err(partitions) => {
                 let partitioners = plan.partitioners;
@@ -93,14 +84,13 @@ impl Session {
             .iter()
             .map(|range| (*range, steps(range, minute_of(plan, range), &standing.classes)))
             .collect();
-        self.sum_up(plan, names, standing, &parts, timing)
+        self.sum_up(plan, standing, &parts, timing)
     }
 
     /// From judged records to the answer.
     fn sum_up(
         &mut self,
         plan: &EpochPlan<'_>,
-        names: &Names,
         standing: Standing,
         parts: &[(Range, Vec<Step>)],
         mut timing: Timing,
@@ -108,25 +98,45 @@ impl Session {
         let (election, policy) = (plan.election, plan.election.duplicate);
         let began = Instant::now();
         let stepped = parts.iter().any(|(_, steps)| steps.len() > 1);
-        self.valid(names, &standing)?;
-        self.steps(names, parts, stepped)?;
-        let seen = self.seen(plan.directory, policy, plan.seen)?;
+        let valid = self.valid(&standing)?;
+        if stepped {
+            self.steps(parts)?;
+        }
+        let valid_steps = with_steps(&valid.sql, stepped);
         let offsets: u64 = parts.iter().map(|(range, _)| range.len()).sum();
-        let views = Views { valid: &names.valid, stepped: &names.stepped };
-        let fresh = match policy {
-            DuplicatePolicy::First => voters::newcomers(&views, seen.as_deref(), offsets <= FEW),
-            DuplicatePolicy::Last => voters::choices(&views, seen.as_deref(), offsets <= FEW),
+        let votes = match policy {
+            DuplicatePolicy::First => valid.earliest(),
+            DuplicatePolicy::Last => valid.latest(&valid_steps),
         };
-        self.cache(&names.fresh, &fresh)?;
+        self.keep("finding each voter's vote", VOTES, votes)?;
+        let seen = self.seen(plan.directory, policy, plan.seen)?;
+        if let Some(seen) = &seen {
+            self.keep("finding who is known", KNOWN, voters::known(policy, seen, offsets <= FEW))?;
+        }
+        let fresh = match policy {
+            DuplicatePolicy::First => voters::newcomers(seen.is_some()),
+            DuplicatePolicy::Last => {
+                self.keep("finding who chose anew", CHOICES, voters::choices(seen.is_some()))?;
+                format!("SELECT * FROM {CHOICES}")
+            }
+        };
         let (layout, regions) = (election.layout(), election.region_rows());
         let mut found: Vec<(Range, Parts)> =
             parts.iter().map(|(range, steps)| (*range, Parts::new(steps.clone(), layout, regions))).collect();
-        self.tally(names, policy, &standing.classes, stepped, layout.genders * layout.bands, &mut found)?;
+        let moves = match policy {
+            DuplicatePolicy::First => voters::moves(policy, &with_steps(&fresh, stepped)),
+            DuplicatePolicy::Last => voters::moves(policy, &fresh),
+        };
+        if stepped {
+            self.tally_by_step(&moves, &valid_steps, layout.genders * layout.bands, &mut found)?;
+        } else {
+            self.tally(&moves, &standing.classes, layout.genders * layout.bands, &mut found)?;
+        }
         timing.tally = began.elapsed();
         let began = Instant::now();
         let counted: u64 = found.iter().flat_map(|(_, parts)| &parts.counted).sum();
         let files = offsets.div_ceil(FILE_ROWS);
-        let query = voters::written(policy, &names.fresh, files);
+        let query = voters::written(policy, &fresh, files);
         let below = format!("{}/{}", election.id, plan.attempt);
         let changed = counted > 0 || (policy == DuplicatePolicy::Last && !standing.classes.is_empty());
         let files = if changed { self.write(plan.directory, &below, policy, query)? } else { Vec::new() };
@@ -142,14 +152,13 @@ impl Session {
     }
 
     /// Reads and judges: the classes of valid votes, and how many records are undecided.
-    fn classes(&self, judging: &Judging<'_>, names: &Names) -> Result<(Vec<Class>, u64), SparkError> {
-        self.cache(&names.judged, &judging.sql(&names.topic))?;
+    fn classes(&self, judging: &Judging<'_>) -> Result<(Vec<Class>, u64), SparkError> {
+        self.keep("reading and judging", JUDGED, judging.sql(TOPIC))?;
         let sql = format!(
-            "SELECT partition, id IS NULL AS undecided, minute, m, c, count(*), min(offset) FROM {} GROUP BY 1, 2, 3, 4, 5",
-            names.judged
+            "SELECT partition, id IS NULL AS undecided, minute, m, c, count(*), min(offset) FROM {JUDGED} GROUP BY 1, 2, 3, 4, 5"
         );
         let (mut classes, mut undecided) = (Vec::new(), 0);
-        for row in self.run_sql("reading and judging", sql)? {
+        for row in self.run_sql("counting what is alike", sql)? {
             let records = rows::count(&row, 5)?;
             if rows::flag(&row, 1)? {
                 undecided += records;
@@ -167,15 +176,16 @@ impl Session {
         Ok((classes, undecided))
     }
 
-    fn undecided(&self, judging: &Judging<'_>, names: &Names, records: u64) -> Result<Judged, SparkError> {
+    fn undecided(&self, judging: &Judging<'_>, records: u64) -> Result<Judged, SparkError> {
         if records == 0 {
             return Ok(Judged::default());
         }
         if records > UNDECIDED_MAX {
             return Err(SparkError::Crowded { records, bound: UNDECIDED_MAX });
         }
-        let sql =
-            format!("SELECT partition, offset, ts, key, value, large FROM {} WHERE id IS NULL", names.judged);
+        let sql = format!(
+            "SELECT partition, offset, record.ts, record.key, record.value, record.large FROM {JUDGED} WHERE id IS NULL"
+        );
         let rows = self.run_sql("fetching what is judged here", sql)?;
         if rows.len() as u64 != records {
             let says = format!("{records} records were undecided, {} came", rows.len());
@@ -188,7 +198,6 @@ impl Session {
     fn stand(
         &self,
         plan: &EpochPlan<'_>,
-        names: &Names,
         classes: Vec<Class>,
         judged: Judged,
     ) -> Result<Result<Standing, Vec<PartitionAnswer>>, SparkError> {
@@ -208,8 +217,7 @@ impl Session {
         rejects.extend(misplaced.iter().map(|v| (v.class.partition, v.class.first, RejectReason::Misrouted)));
         if stray.len() > misplaced.len() {
             let sql = format!(
-                "SELECT partition, offset FROM {} WHERE id IS NOT NULL AND NOT ({})",
-                names.judged,
+                "SELECT partition, offset FROM {JUDGED} WHERE id IS NOT NULL AND NOT ({})",
                 belongs(partitioners)
             );
             for row in self.run_sql("finding misrouted votes", sql)? {
@@ -224,21 +232,21 @@ impl Session {
         Ok(Ok(Standing { partitioners, classes: belonging, votes, rejects }))
     }
 
-    /// A view of all valid votes: those judged in SQL, and those judged here.
-    fn valid(&self, names: &Names, standing: &Standing) -> Result<(), SparkError> {
-        let mut sql = format!(
-            "CREATE OR REPLACE TEMPORARY VIEW {} AS SELECT partition, offset, false AS text, id AS a, 0L AS b, cell \
-             FROM {} WHERE id IS NOT NULL AND ({})",
-            names.valid,
-            names.judged,
+    /// A query of all valid votes: those judged in SQL, and those judged here.
+    fn valid(&self, standing: &Standing) -> Result<Valid, SparkError> {
+        let sql = format!(
+            "SELECT partition, offset, false AS text, id AS a, 0L AS b, cell FROM {JUDGED} WHERE id IS NOT NULL AND ({})",
             belongs(standing.partitioners)
         );
-        if !standing.votes.is_empty() {
-            let rows: Vec<Row> = standing.votes.iter().map(undecided::row).collect();
-            self.local(&names.native, rows, undecided::SCHEMA)?;
-            sql = format!("{sql} UNION ALL SELECT partition, offset, text, a, b, cell FROM {}", names.native);
+        if standing.votes.is_empty() {
+            return Ok(Valid { sql, integers: true });
         }
-        self.run_sql("naming the valid votes", sql).map(drop)
+        let rows: Vec<Row> = standing.votes.iter().map(undecided::row).collect();
+        self.local(NATIVE, rows, undecided::SCHEMA)?;
+        Ok(Valid {
+            sql: format!("{sql} UNION ALL SELECT partition, offset, text, a, b, cell FROM {NATIVE}"),
+            integers: standing.votes.iter().all(|vote| matches!(vote.voter, VoterKey::Integer(_))),
+        })
     }
 }
 

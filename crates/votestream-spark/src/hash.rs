@@ -7,60 +7,83 @@ const M: &str = "1540483477";
 const SEED: &str = "-1756908916";
 /// Digits of the largest BIGINT.
 const DIGITS_MAX: usize = 19;
+/// Of which four at a time are hashed.
+const QUADS: usize = DIGITS_MAX / 4;
 
-/// Layers of columns, each of which may use those before it. `id`: a BIGINT from 0 on; `digits`: it as text.
-pub(crate) fn murmur2_layers(id: &str, digits: &str) -> Vec<Vec<(String, String)>> {
+/// The decimal digits of the BIGINT `id`, four at a time as numbers below 10,000: columns `q0`, `q1`, …, -1 where there are none left, and
+/// `tail`, the one to three that are left at the end. `digits` is `id` as text.
+pub(crate) fn quads(id: &str, digits: &str) -> Vec<(String, String)> {
     let powers: Vec<String> = (0..DIGITS_MAX).map(|n| format!("{}L", 10_u64.pow(n as u32))).collect();
-    let powers = format!("array({})", powers.join(","));
-    let mut layers = vec![vec![("len".to_owned(), format!("length({digits})"))]];
-    // Four digits at a time as a number below 10,000, and what is left at the end.
-    let mut parts: Vec<(String, String)> = (0..DIGITS_MAX / 4)
-        .map(|i| (format!("q{i}"), format!("({id} div get({powers}, len - {})) % 10000L", 4 * (i + 1))))
-        .collect();
-    parts.push(("tail".to_owned(), format!("{id} % get({powers}, len % 4)")));
-    layers.push(parts);
-    // Those digits as the little-endian integer that their four bytes are, times the multiplier.
-    let mut words: Vec<(String, String)> = (0..DIGITS_MAX / 4)
+    let power = |of: String| format!("get(array({}), {of})", powers.join(","));
+    let int = |value: String, none: i32| format!("CAST(coalesce({value}, {none}L) AS INT)");
+    let mut columns: Vec<(String, String)> = (0..QUADS)
         .map(|i| {
-            let q = format!("q{i}");
-            let word = format!(
-                "({q} div 1000L) + shiftleft(({q} div 100L) % 10L, 8) + shiftleft(({q} div 10L) % 10L, 16) + shiftleft({q} % 10L, 24) + 808464432L"
-            );
-            (format!("w{i}"), format!("CAST({word} AS INT) * {M}"))
+            let power = power(format!("length({digits}) - {}", 4 * (i + 1)));
+            (format!("q{i}"), int(format!("({id} div {power}) % 10000L"), -1))
         })
         .collect();
-    words.push((
-        "wt".to_owned(),
-        "CAST(CASE len % 4 WHEN 1 THEN tail + 48L \
-         WHEN 2 THEN (tail div 10L) + shiftleft(tail % 10L, 8) + 12336L \
-         WHEN 3 THEN (tail div 100L) + shiftleft((tail div 10L) % 10L, 8) + shiftleft(tail % 10L, 16) + 3158064L END AS INT)"
-            .to_owned(),
-    ));
-    layers.push(words);
-    layers.push(vec![("h0".to_owned(), format!("({SEED}) ^ len"))]);
-    for i in 0..DIGITS_MAX / 4 {
-        let mixed = format!("(h{i} * {M}) ^ ((w{i} ^ shiftrightunsigned(w{i}, 24)) * {M})");
-        layers.push(vec![(
-            format!("h{}", i + 1),
-            format!("CASE WHEN len >= {} THEN {mixed} ELSE h{i} END", 4 * (i + 1)),
-        )]);
-    }
-    let last = format!("h{}", DIGITS_MAX / 4);
-    layers.push(vec![(
-        "ht".to_owned(),
-        format!("CASE WHEN len % 4 > 0 THEN ({last} ^ wt) * {M} ELSE {last} END"),
-    )]);
-    layers.push(vec![("hm".to_owned(), format!("(ht ^ shiftrightunsigned(ht, 13)) * {M}"))]);
-    layers.push(vec![("murmur2".to_owned(), "hm ^ shiftrightunsigned(hm, 15)".to_owned())]);
-    layers
+    columns.push(("tail".to_owned(), int(format!("{id} % {}", power(format!("length({digits}) % 4"))), 0)));
+    columns
 }
 
-/// Whether murmur2, computed in the layers, puts the voter on this partition.
-pub(crate) fn murmur2_agrees(partition: &str, partitions: u32) -> String {
-    format!("((murmur2 & 2147483647) % {partitions}) = {partition}")
+/// A number below 10,000 divided by 100. Spark's own division may be NULL, and all that follows would be looked at for that.
+fn hundreds(n: &str) -> String {
+    format!("shiftright({n} * 5243, 19)")
+}
+
+/// Two digits, a number below 100, as the little-endian integer of their bytes, each without its 48.
+fn pair(n: &str) -> String {
+    format!("(shiftleft({n}, 8) - 2559 * shiftright({n} * 103, 10))")
+}
+
+/// murmur2 of the digits before its last two steps, from the columns of [`quads`]. Nothing in it is evaluated on a condition, so that Spark
+/// evaluates what occurs twice once.
+pub(crate) fn unfinished(digits: &str) -> String {
+    let len = format!("length({digits})");
+    let hashed = (0..QUADS).fold(format!("(({SEED}) ^ {len})"), |hash, i| {
+        let q = format!("q{i}");
+        let high = hundreds(&q);
+        let word = format!(
+            "(({} + shiftleft({}, 16) + 808464432) * {M})",
+            pair(&high),
+            pair(&format!("({q} - 100 * {high})"))
+        );
+        // Without those digits the hash stays as it is.
+        format!(
+            "(({hash} * IF({q} < 0, 1, {M})) ^ (((({word}) ^ shiftrightunsigned({word}, 24)) * {M}) * IF({q} < 0, 0, 1)))"
+        )
+    });
+    let high = hundreds("tail");
+    let rest = format!(
+        "CASE {len} % 4 WHEN 1 THEN tail + 48 WHEN 2 THEN {} + 12336 WHEN 3 THEN {high} + shiftleft({}, 8) + 3158064 ELSE 0 END",
+        pair("tail"),
+        pair(&format!("(tail - 100 * {high})"))
+    );
+    format!("({hashed} ^ {rest}) * IF({len} % 4 > 0, {M}, 1)")
+}
+
+/// Whether murmur2 puts the voter on this partition; `unfinished` is a column.
+pub(crate) fn murmur2_agrees(unfinished: &str, partition: &str, partitions: u32) -> String {
+    let mixed = format!("(({unfinished} ^ shiftrightunsigned({unfinished}, 13)) * {M})");
+    format!("((({mixed} ^ shiftrightunsigned({mixed}, 15)) & 2147483647) % {partitions}) = {partition}")
 }
 
 /// Whether crc32 of the digits does.
 pub(crate) fn crc32_agrees(digits: &str, partition: &str, partitions: u32) -> String {
     format!("(crc32(CAST({digits} AS BINARY)) % {partitions}L) = {partition}")
+}
+
+#[cfg(test)]
+mod tests {
+    /// What [`super::hundreds`] and [`super::pair`] have Spark compute.
+    #[test]
+    fn digits_are_taken_apart_without_division() {
+        for n in 0_i32..10_000 {
+            let high = (n * 5_243) >> 19;
+            assert_eq!(high, n / 100);
+            let pair = |n: i32| (n << 8) - 2_559 * ((n * 103) >> 10);
+            let bytes = pair(high) + (pair(n - 100 * high) << 16) + 808_464_432;
+            assert_eq!(bytes.to_le_bytes(), format!("{n:04}").as_bytes());
+        }
+    }
 }

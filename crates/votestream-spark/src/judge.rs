@@ -54,159 +54,172 @@ impl<'a> Judging<'a> {
     }
 
     /// Records of the view `topic`, each with `partition`, `offset`, and either `id` (a BIGINT), `cell`, `minute`, `m` and `c` (murmur2 and
-    /// crc32 put the voter here, and a key is the voter's), or `id` NULL and `ts`, `key`, `value`, `large` (then without its value).
+    /// crc32 put the voter here, and a key is the voter's), or `id` NULL and the `record`: `ts`, `key`, `value`, `large` (then
+    /// without its value).
     pub(crate) fn sql(&self, topic: &str) -> String {
-        let stub = format!("coalesce(exists(headers, h -> h.key = {}), false)", text(STUB_HEADER));
-        let records = format!(
-            "SELECT partition, offset, unix_millis(timestamp) AS ts, key, value, CAST(value AS STRING) AS s, \
-             coalesce(octet_length(value) > {VALUE_BYTES_MAX}, false) OR {stub} AS large FROM {topic}"
+        const RECORD: &str =
+            "named_struct('ts', ts, 'key', key, 'value', CASE WHEN NOT large THEN value END, 'large', large)";
+        let stub = format!(
+            "CASE WHEN headers IS NOT NULL THEN coalesce(exists(headers, h -> h.key = {}), false) ELSE false END",
+            text(STUB_HEADER)
         );
-        let layers = Layers::on(records);
+        let large = format!("coalesce(octet_length(value) > {VALUE_BYTES_MAX}, false) OR {stub}");
+        let record = "partition, offset, unix_millis(timestamp) AS ts, key, value";
         let Some(pattern) = pattern(self.election) else {
-            return layers.select(
-                "partition, offset, CAST(NULL AS BIGINT) AS id, CAST(NULL AS INT) AS cell, CAST(NULL AS BIGINT) AS minute, false AS m, \
-                 false AS c, ts, key, CASE WHEN NOT large THEN value END AS value, large",
+            return format!(
+                "SELECT partition, offset, CAST(NULL AS BIGINT) AS id, CAST(NULL AS INT) AS cell, CAST(NULL AS BIGINT) AS minute, false AS m, \
+                 false AS c, {RECORD} AS record FROM (SELECT {record}, {large} AS large FROM {topic})"
             );
         };
-        let layers = fields(layers, &pattern);
-        let layers = self.cells(layers, &pattern);
-        let layers = self.places(layers);
-        layers.select(
-            "partition, offset, id, CASE WHEN ok THEN cell END AS cell, CASE WHEN ok THEN minute END AS minute, m, c, \
-             CASE WHEN NOT ok THEN ts END AS ts, CASE WHEN NOT ok THEN key END AS key, \
-             CASE WHEN NOT ok AND NOT large THEN value END AS value, large",
-        )
+        let layers = Layers::on(format!("SELECT {record}, headers, {} AS f FROM {topic}", fields(&pattern)));
+        let layers = self.read(layers, &pattern, large);
+        let layers = layers.layer(KEPT, &self.vote());
+        let layers = layers.layer(
+            &format!("{KEPT}, ok, digits, id, cell, minute"),
+            &[("h".to_owned(), hash::unfinished("digits"))],
+        );
+        let (m, c) = self.places();
+        layers.select(&format!(
+            "partition, offset, CASE WHEN ok THEN id END AS id, CASE WHEN ok THEN cell END AS cell, CASE WHEN ok THEN minute END AS minute, \
+             {m} AS m, {c} AS c, CASE WHEN NOT ok THEN {RECORD} END AS record"
+        ))
     }
 
-    /// Columns `digits`, `cell`, `minute`, `ok` and `id`; `id` NULL where not `ok`.
-    fn cells(&self, layers: Layers, pattern: &Pattern) -> Layers {
+    /// A layer of what the fields mean: `sure` (the record matches), `digits`, `region`, `candidate`, `gender`, `band`, `moment`.
+    fn read(&self, layers: Layers, pattern: &Pattern, large: String) -> Layers {
         let election = self.election;
         let layout = election.layout();
-        let column = |group: usize| format!("v{group}");
         let voter = column(pattern.voter);
         let region = match pattern.region {
-            Some(group) => format!("element_at({}, {})", names::regions(election), column(group)),
+            Some(group) => names::region(election, &column(group)),
             None => "0".to_owned(),
         };
         let candidate = candidate(election, &pattern.candidate);
         let (unknown_gender, unknown_band) = (layout.genders - 1, layout.bands - 1);
         let gender = match pattern.gender {
             Some(group) => {
-                let (field, genders) = (column(group), names::genders(election));
-                format!(
-                    "CASE WHEN {field} IN ('', 'null') THEN {unknown_gender} ELSE element_at({genders}, {field}) END"
-                )
+                let field = column(group);
+                let known = names::gender(election, &field);
+                format!("CASE WHEN {field} IN ('', 'null') THEN {unknown_gender} ELSE {known} END")
             }
             None => unknown_gender.to_string(),
         };
         let band = match pattern.age {
             Some(group) => {
-                let (field, ages, bands) =
-                    (column(group), names::band_of_age(election), names::bands(election));
+                let field = column(group);
+                let (ages, labelled) = (names::band_of_age(election), names::band(election, &field));
                 format!(
-                    "CASE WHEN {field} IN ('', 'null') THEN {unknown_band} WHEN startswith({field}, '\"') THEN element_at({bands}, {field}) \
+                    "CASE WHEN {field} IN ('', 'null') THEN {unknown_band} WHEN startswith({field}, '\"') THEN {labelled} \
                      WHEN CAST(CAST({field} AS INT) AS STRING) = {field} THEN get({ages}, CAST({field} AS INT)) END"
                 )
             }
             None => unknown_band.to_string(),
         };
         let time = pattern.time.map(column);
+        let columns = [
+            ("large", large),
+            ("sure", format!("size(f) = {} AND get(f, 0) = ''", pattern.groups + 1)),
+            (
+                "digits",
+                format!(
+                    "CASE WHEN startswith({voter}, '\"') THEN substring({voter}, 2, length({voter}) - 2) ELSE {voter} END"
+                ),
+            ),
+            ("region", region),
+            ("candidate", candidate),
+            ("gender", gender),
+            ("band", band),
+            ("moment", moment(election, time.as_deref(), "ts", self.now)),
+        ];
+        layers.layer("partition, offset, ts, key, value", &columns.map(|(name, sql)| (name.to_owned(), sql)))
+    }
+
+    /// Columns `ok` (a vote beyond doubt), `digits`, `id`, `cell`, `minute`, and what murmur2 takes of the digits.
+    fn vote(&self) -> Vec<(String, String)> {
+        let (election, layout) = (self.election, self.election.layout());
+        let id = "CAST(digits AS BIGINT)";
+        let cell = format!(
+            "region * {} + (candidate * {} + gender) * {} + band",
+            layout.cells(),
+            layout.genders,
+            layout.bands
+        );
         let hours = match election.voting_hours {
             Some((start, end)) => format!(" AND moment >= {}L AND moment < {}L", start.0, end.0),
             None => String::new(),
         };
         let not_ahead = self.not_ahead();
-        layers
-            .with(&[
-                ("t", format!("CASE WHEN startswith({voter}, '\"') THEN substring({voter}, 2, length({voter}) - 2) ELSE {voter} END")),
-                ("region", region),
-                ("candidate", candidate),
-                ("gender", gender),
-                ("band", band),
-                ("moment", moment(election, time.as_deref(), "ts", self.now)),
-            ])
-            .with(&[
-                ("n", "CAST(t AS BIGINT)".to_owned()),
-                (
-                    "cell",
-                    format!(
-                        "region * {} + (candidate * {} + gender) * {} + band",
-                        layout.cells(),
-                        layout.genders,
-                        layout.bands
-                    ),
-                ),
-                ("minute", "moment div 60000L".to_owned()),
-            ])
-            .with(&[("digits", "CAST(n AS STRING)".to_owned())])
-            .with(&[(
-                "ok",
-                format!("coalesce(f IS NOT NULL AND n >= 0 AND digits = t AND cell IS NOT NULL AND moment >= 0 AND moment <= {not_ahead}L{hours}, false)"),
-            )])
-            .with(&[("id", "CASE WHEN ok THEN n END".to_owned())])
+        let ok = format!(
+            "coalesce(sure AND NOT large AND {id} >= 0 AND CAST({id} AS STRING) = digits AND ({cell}) IS NOT NULL AND moment >= 0 AND moment <= {not_ahead}L{hours}, false)"
+        );
+        let columns = [
+            ("ok", ok),
+            ("digits", "digits".to_owned()),
+            ("id", id.to_owned()),
+            ("cell", cell),
+            ("minute", "moment div 60000L".to_owned()),
+        ];
+        let mut columns: Vec<(String, String)> =
+            columns.into_iter().map(|(name, sql)| (name.to_owned(), sql)).collect();
+        columns.extend(hash::quads(id, "digits"));
+        columns
     }
 
-    /// Columns `m` and `c`; false where not `ok`.
-    fn places(&self, layers: Layers) -> Layers {
-        let keyed = "(key IS NULL OR key = CAST(digits AS BINARY))";
-        let (mut layers, mut m, mut c) = (layers, "false".to_owned(), "false".to_owned());
-        if self.partitioners.murmur2 {
-            layers = hash::murmur2_layers("id", "digits")
-                .iter()
-                .fold(layers, |layers, columns| layers.with(columns));
-            m = hash::murmur2_agrees("partition", self.partitions);
-        }
-        if self.partitioners.crc32 {
-            c = hash::crc32_agrees("digits", "partition", self.partitions);
-        }
-        layers.with(&[
-            ("m", format!("coalesce(ok AND {keyed} AND {m}, false)")),
-            ("c", format!("coalesce(ok AND {keyed} AND {c}, false)")),
-        ])
+    /// Expressions of `m` and `c`; false where not `ok`.
+    fn places(&self) -> (String, String) {
+        let agrees = |possible: bool, agrees: String| {
+            if possible {
+                format!("coalesce(ok AND (key IS NULL OR key = CAST(digits AS BINARY)) AND {agrees}, false)")
+            } else {
+                "false".to_owned()
+            }
+        };
+        (
+            agrees(self.partitioners.murmur2, hash::murmur2_agrees("h", "partition", self.partitions)),
+            agrees(self.partitioners.crc32, hash::crc32_agrees("digits", "partition", self.partitions)),
+        )
     }
 }
 
-/// Columns `v1`, `v2`, … with the fields as JSON writes them, the empty text where one is absent; NULL where the record does not match.
-fn fields(layers: Layers, pattern: &Pattern) -> Layers {
+/// What of a record is kept up to the end, for those that are judged here.
+const KEPT: &str = "partition, offset, ts, key, value, large";
+
+/// A captured field as JSON writes it, the empty text where it is absent; NULL where the record does not match.
+fn column(group: usize) -> String {
+    format!("get(f, {group})")
+}
+
+/// The captured fields, from place 1 on, and the empty text before them: of a record that matches. Of one that does not, its text in one or
+/// more pieces, not so many that begin with the empty text; or NULL.
+fn fields(pattern: &Pattern) -> String {
+    const RECORD: &str = "CAST(value AS STRING)";
     let captured: Vec<String> = (1..=pattern.groups).map(|group| format!("{MARK}${group}")).collect();
-    let mark = text(MARK);
     // An earlier address's state would be kept where a later address has none.
     let once: Vec<String> = pattern
         .parents
         .iter()
-        .map(|parent| format!(" AND locate({0}, s, locate({0}, s) + 1) = 0", text(parent)))
+        .map(|parent| format!(" AND locate({0}, {RECORD}, locate({0}, {RECORD}) + 1) = 0", text(parent)))
         .collect();
-    let once = once.concat();
-    let fields: Vec<(String, String)> =
-        (1..=pattern.groups).map(|group| (format!("v{group}"), format!("get(f, {group})"))).collect();
-    layers
-        .with(&[(
-            "r",
-            format!(
-                "CASE WHEN large OR value IS NULL THEN '' ELSE regexp_replace(s, {}, {}) END",
-                text(&pattern.regex),
-                text(&captured.concat())
-            ),
-        )])
-        .with(&[(
-            "f",
-            format!(
-                "CASE WHEN startswith(r, {mark}) AND NOT startswith(s, {mark}) AND is_valid_utf8(s){once} THEN split(r, {mark}) END"
-            ),
-        )])
-        .with(&fields)
+    let mark = text(MARK);
+    format!(
+        "CASE WHEN octet_length(value) <= {VALUE_BYTES_MAX} AND is_valid_utf8({RECORD}) AND NOT startswith({RECORD}, {mark}){} \
+         THEN split(regexp_replace({RECORD}, {}, {}), {mark}) END",
+        once.concat(),
+        text(&pattern.regex),
+        text(&captured.concat())
+    )
 }
 
 /// The candidate, by the first of its fields that is there and known. One that is not known as it is usually written may still be known
 /// under another spelling; only where it is ASCII is it sure here that it is not, and that the next field counts.
 fn candidate(election: &Election, groups: &[usize]) -> String {
-    let (usual, normalised) = (names::candidates(election), names::candidates_normalised(election));
     groups.iter().rev().fold("CAST(NULL AS INT)".to_owned(), |next, group| {
-        let field = format!("v{group}");
+        let field = column(*group);
         let bare = format!("lower(trim(CASE WHEN startswith({field}, '\"') THEN substring({field}, 2, length({field}) - 2) ELSE {field} END))");
+        let (usual, normalised) = (names::candidate(election, &field), names::candidate_normalised(election, &bare));
         format!(
-            "CASE WHEN {field} IN ('', 'null') THEN {next} WHEN element_at({usual}, {field}) IS NOT NULL THEN element_at({usual}, {field}) \
-             WHEN octet_length({field}) = length({field}) AND element_at({normalised}, {bare}) IS NULL THEN {next} END"
+            "CASE WHEN {field} IN ('', 'null') THEN {next} ELSE coalesce({usual}, \
+             CASE WHEN octet_length({field}) = length({field}) AND {normalised} IS NULL THEN {next} END) END"
         )
     })
 }

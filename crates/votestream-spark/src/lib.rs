@@ -24,6 +24,8 @@ pub mod upkeep;
 
 pub mod examine;
 
+pub mod peer;
+
 mod epoch;
 
 mod views;
@@ -33,6 +35,8 @@ mod judge;
 mod pattern;
 
 mod names;
+
+mod lookup;
 
 mod moment;
 

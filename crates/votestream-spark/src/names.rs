@@ -1,7 +1,7 @@
 //! Names as they most often stand in records, for looking up in SQL: as the definition writes them, and in lower or upper case where they are
 //! ASCII. A name that is written otherwise is not unknown: it is judged elsewhere.
 
-use crate::sql::text;
+use crate::lookup::lookup;
 use std::collections::BTreeMap;
 use votestream_election::Election;
 
@@ -10,40 +10,46 @@ const GENDERS: [&str; 4] = ["Male", "Female", "Other", "Unknown"];
 /// Highest age that is believed, as `votestream_election::event` has it.
 const AGE_MAX: u16 = votestream_election::event::AGE_MAX;
 
-/// Regions by code and name.
-pub(crate) fn regions(election: &Election) -> String {
-    lookup(election.regions.iter().zip(0..).flat_map(|(r, i)| [(r.code.as_str(), i), (r.name.as_str(), i)]))
-}
-
-/// Candidates by id and name.
-pub(crate) fn candidates(election: &Election) -> String {
-    lookup(election.candidates.iter().zip(0..).flat_map(|(c, i)| [(c.id.as_str(), i), (c.name.as_str(), i)]))
-}
-
-/// Candidates by id and name as names are compared: in lower case, without space around, and without quotes.
-pub(crate) fn candidates_normalised(election: &Election) -> String {
+/// The region that the column `field` names, by code or name; NULL where it is not written as usual.
+pub(crate) fn region(election: &Election, field: &str) -> String {
     let names =
-        election.candidates.iter().zip(0..).flat_map(|(c, i)| [(c.id.as_str(), i), (c.name.as_str(), i)]);
+        election.regions.iter().zip(0..).flat_map(|(r, i)| [(r.code.as_str(), i), (r.name.as_str(), i)]);
+    lookup(field, &in_json(&spellings(names)))
+}
+
+/// The candidate, by id or name.
+pub(crate) fn candidate(election: &Election, field: &str) -> String {
+    lookup(field, &in_json(&spellings(candidates(election))))
+}
+
+/// The candidate by id or name as names are compared: in lower case, without space around, and without quotes.
+pub(crate) fn candidate_normalised(election: &Election, field: &str) -> String {
     let mut firsts: BTreeMap<String, usize> = BTreeMap::new();
-    for (name, index) in names {
+    for (name, index) in candidates(election) {
         firsts.entry(name.trim().to_lowercase()).or_insert(index);
     }
-    map(firsts.iter().map(|(name, index)| (text(name), *index)))
+    lookup(field, &firsts)
 }
 
-/// Genders; those that the election does not list are unknown, the last.
-pub(crate) fn genders(election: &Election) -> String {
+fn candidates(election: &Election) -> impl Iterator<Item = (&str, usize)> {
+    election.candidates.iter().zip(0..).flat_map(|(c, i)| [(c.id.as_str(), i), (c.name.as_str(), i)])
+}
+
+/// The gender; those that the election does not list are unknown, the last.
+pub(crate) fn gender(election: &Election, field: &str) -> String {
     let unknown = election.genders.len().saturating_sub(1);
     let listed = election.genders.iter().map(String::as_str).zip(0..);
-    lookup(listed.chain(GENDERS.into_iter().map(|gender| (gender, unknown))))
+    let all = listed.chain(GENDERS.into_iter().map(|gender| (gender, unknown)));
+    lookup(field, &in_json(&spellings(all)))
 }
 
-/// Bands by label; NULL for those of people too young to vote.
-pub(crate) fn bands(election: &Election) -> String {
+/// The band by its label; NULL for those of people too young to vote.
+pub(crate) fn band(election: &Election, field: &str) -> String {
     let eligible = election.eligible_age.unwrap_or(0);
     let old_enough = |i: usize| election.bands[i].to.is_none_or(|to| to >= eligible);
-    let all: Vec<(&str, usize)> = election.bands.iter().map(|band| band.label.as_str()).zip(0..).collect();
-    render(&spellings(all.into_iter()).into_iter().filter(|(_, i)| old_enough(*i)).collect())
+    let mut labels = spellings(election.bands.iter().map(|band| band.label.as_str()).zip(0..));
+    labels.retain(|_, i| old_enough(*i));
+    lookup(field, &in_json(&labels))
 }
 
 /// The band of each age in years, by place; NULL for people too young to vote.
@@ -53,10 +59,6 @@ pub(crate) fn band_of_age(election: &Election) -> String {
         if age < eligible { "CAST(NULL AS INT)".to_owned() } else { election.band_of(age).to_string() }
     });
     format!("array({})", bands.collect::<Vec<_>>().join(","))
-}
-
-fn lookup<'n>(names: impl Iterator<Item = (&'n str, usize)>) -> String {
-    render(&spellings(names))
 }
 
 /// Every spelling with what it names. Where two share a name without case and space, the first has it in every spelling.
@@ -78,21 +80,11 @@ fn spellings<'n>(names: impl Iterator<Item = (&'n str, usize)>) -> BTreeMap<Stri
     spellings
 }
 
-/// A map from a string as JSON writes it, quotes included, to a place. What JSON would escape is never met there.
-fn render(spellings: &BTreeMap<String, usize>) -> String {
+/// The spellings as JSON writes them, quotes included. What JSON would escape is never met there.
+fn in_json(spellings: &BTreeMap<String, usize>) -> BTreeMap<String, usize> {
     let plain = |name: &str| name.chars().all(|c| c != '"' && c != '\\' && !c.is_control());
     let entries = spellings.iter().filter(|(name, _)| plain(name));
-    map(entries.map(|(name, index)| (text(&format!("\"{name}\"")), *index)))
-}
-
-/// A map of these keys, literals of SQL.
-fn map(entries: impl Iterator<Item = (String, usize)>) -> String {
-    let entries: Vec<String> = entries.map(|(name, index)| format!("{name},{index}")).collect();
-    if entries.is_empty() {
-        "CAST(map() AS MAP<STRING, INT>)".to_owned()
-    } else {
-        format!("map({})", entries.join(","))
-    }
+    entries.map(|(name, index)| (format!("\"{name}\""), *index)).collect()
 }
 
 #[cfg(test)]
@@ -104,9 +96,7 @@ mod tests {
         let found = spellings([("West", 3), ("WEST", 5), (" ", 1), ("Ås", 2)].into_iter());
         let expect = [("WEST", 3), ("West", 3), ("west", 3), ("Ås", 2)];
         assert_eq!(found.iter().map(|(n, i)| (n.as_str(), *i)).collect::<Vec<_>>(), expect);
-        assert_eq!(
-            render(&[("O'Hara".to_owned(), 1), ("a\"b".to_owned(), 2)].into()),
-            r#"map('"O\'Hara"',1)"#
-        );
+        let plain = in_json(&[("O'Hara".to_owned(), 1), ("a\"b".to_owned(), 2)].into());
+        assert_eq!(plain, [("\"O'Hara\"".to_owned(), 1)].into());
     }
 }

@@ -7,7 +7,7 @@ use spark_connect::SparkSession;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use tracing::info;
+use tracing::{info, trace};
 use uuid::Uuid;
 
 /// Oldest major version of Spark that is spoken to.
@@ -22,10 +22,12 @@ const LOOK: Duration = Duration::from_secs(2);
 /// What a session is set to, so that its answers do not hang on the server's settings: integers wrap as Kafka's hash wants, and what
 /// cannot be read is NULL, hence left undecided. A method of more than 8,000 bytes is never compiled by the JVM: judging in one method as
 /// large as Spark allows by itself took 1.7 times as long as in several.
-const SETTINGS: [(&str, &str); 3] = [
+/// Generated classes without their number in a plan are found again in another plan, compiled.
+const SETTINGS: [(&str, &str); 4] = [
     ("spark.sql.ansi.enabled", "false"),
     ("spark.sql.session.timeZone", "UTC"),
     ("spark.sql.codegen.hugeMethodLimit", "8000"),
+    ("spark.sql.codegen.useIdInClassName", "false"),
 ];
 
 /// What Spark calls a file that it cannot read, or that is gone.
@@ -39,13 +41,16 @@ pub struct Session {
     /// Files of voters that this session has a view of, each with its view's number.
     pub(crate) views: Vec<(String, u64)>,
     pub(crate) views_made: u64,
+    /// Records of the epochs that it has run, whose rows the server may still keep.
+    pub(crate) kept: u64,
 }
 
 impl Session {
     /// Connects, checks the server's version and sets the session up.
     pub fn open(remote: &Remote, limits: Limits) -> Result<Self, SparkError> {
         let spark = connect(remote, limits)?;
-        let session = Self { remote: remote.clone(), limits, spark, views: Vec::new(), views_made: 0 };
+        let session =
+            Self { remote: remote.clone(), limits, spark, views: Vec::new(), views_made: 0, kept: 0 };
         let version = session.version()?;
         session.call("setting the session up", |spark| {
             let conf = spark.conf();
@@ -81,13 +86,17 @@ impl Session {
     ) -> Result<T, SparkError> {
         let bound = self.limits.call;
         let spark = self.spark.clone();
+        let began = Instant::now();
         let answer = in_a_thread(move || ask(&spark));
-        let deadline = Instant::now() + bound;
+        let deadline = began + bound;
         let mut missed = 0;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match answer.recv_timeout(left.min(LOOK)) {
-                Ok(answer) => return answer.map_err(|error| SparkError::of(doing, &error)),
+                Ok(answer) => {
+                    trace!(doing, ms = began.elapsed().as_millis(), "Spark answered");
+                    return answer.map_err(|error| SparkError::of(doing, &error));
+                }
                 Err(RecvTimeoutError::Timeout) if !left.is_zero() => match self.probe() {
                     Ok(()) => missed = 0,
                     Err(gone) if missed > 0 => return Err(gone),

@@ -14,7 +14,8 @@ pub(crate) fn text(text: &str) -> String {
     out
 }
 
-/// A query that columns are added to, one layer at a time, so that a later one may use an earlier one and each is evaluated once.
+/// A query of layers, each of which uses columns of the one below, so that what is used more than once is evaluated once. Spark copies a row
+/// from each layer to the next: there should be few, and nothing in them that is not needed further up.
 pub(crate) struct Layers(String);
 
 impl Layers {
@@ -23,12 +24,10 @@ impl Layers {
         Self(query)
     }
 
-    /// Adds columns that do not use each other.
-    pub(crate) fn with<N: AsRef<str>>(self, columns: &[(N, String)]) -> Self {
-        let columns: Vec<String> =
-            columns.iter().map(|(name, expression)| format!(", {expression} AS {}", name.as_ref())).collect();
-        let columns = columns.concat();
-        Self(format!("SELECT *{columns} FROM ({})", self.0))
+    /// Keeps some columns and adds others, which do not use each other.
+    pub(crate) fn layer(self, kept: &str, added: &[(String, String)]) -> Self {
+        let added: Vec<String> = added.iter().map(|(name, sql)| format!(", {sql} AS {name}")).collect();
+        Self(format!("SELECT {kept}{} FROM ({})", added.concat(), self.0))
     }
 
     /// Ends with what is wanted of it.

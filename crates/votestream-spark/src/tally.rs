@@ -5,99 +5,100 @@ use crate::error::SparkError;
 use crate::rows;
 use crate::session::Session;
 use crate::summary::{Class, Step};
-use crate::views::Names;
-use crate::voters;
+use crate::views::STEPS;
 use spark_connect::row::{Row, Value};
-use votestream_election::election::DuplicatePolicy;
 use votestream_election::epoch::Range;
 
 /// Bits of an offset within a block: steps are found block by block.
 const BLOCK_BITS: u32 = 10;
+/// A block's number and its partition are one integer, which Spark joins by faster than by two. An offset is below 2^39 (`voters::CELL_BITS`), its
+/// block below 2^29.
+const PARTITION_SHIFT: u32 = 30;
+/// What a row of the tally by step is about: a cell of the range, a choice of a step, a step's valid votes.
+const CELLS: i64 = 0;
+const CHOICES: i64 = 1;
+const VALID: i64 = 2;
+
+/// A query of votes, `partition, offset, …`, with the `step` in which each lies.
+pub(crate) fn with_steps(votes: &str, stepped: bool) -> String {
+    if stepped {
+        format!(
+            "SELECT /*+ BROADCAST(s) */ v.*, s.step FROM ({votes}) v JOIN {STEPS} s \
+             ON shiftleft(CAST(v.partition AS BIGINT), {PARTITION_SHIFT}) | shiftright(v.offset, {BLOCK_BITS}) = s.block \
+             AND v.offset >= s.lo AND v.offset < s.hi"
+        )
+    } else {
+        format!("SELECT *, 0 AS step FROM ({votes})")
+    }
+}
 
 impl Session {
-    /// A view of the valid votes with the step in which each lies.
-    pub(crate) fn steps(
-        &self,
-        names: &Names,
-        parts: &[(Range, Vec<Step>)],
-        stepped: bool,
-    ) -> Result<(), SparkError> {
-        let view = format!("CREATE OR REPLACE TEMPORARY VIEW {} AS", names.stepped);
-        let sql = if stepped {
-            self.local(
-                &names.steps,
-                blocks(parts),
-                "struct<partition:int,block:bigint,lo:bigint,hi:bigint,step:int>",
-            )?;
-            format!(
-                "{view} SELECT /*+ BROADCAST(s) */ v.*, s.step FROM {} v JOIN {} s ON v.partition = s.partition \
-                 AND shiftright(v.offset, {BLOCK_BITS}) = s.block AND v.offset >= s.lo AND v.offset < s.hi",
-                names.valid, names.steps
-            )
-        } else {
-            format!("{view} SELECT *, 0 AS step FROM {}", names.valid)
-        };
-        self.run_sql("naming the steps of the timeline", sql).map(drop)
+    /// Sends the steps along.
+    pub(crate) fn steps(&self, parts: &[(Range, Vec<Step>)]) -> Result<(), SparkError> {
+        let schema = "struct<block:bigint,lo:bigint,hi:bigint,step:int>";
+        self.local(STEPS, blocks(parts), schema)
     }
 
-    /// Fills in what was counted.
+    /// Fills in what was counted, where no range has more than one step.
     pub(crate) fn tally(
         &self,
-        names: &Names,
-        policy: DuplicatePolicy,
+        moves: &str,
         classes: &[Class],
-        stepped: bool,
         cells_of_choice: usize,
         found: &mut [(Range, Parts)],
     ) -> Result<(), SparkError> {
-        let fresh = match (policy, stepped) {
-            (DuplicatePolicy::Last, _) => names.fresh.clone(),
-            (DuplicatePolicy::First, false) => format!("(SELECT *, 0 AS step FROM {})", names.fresh),
-            (DuplicatePolicy::First, true) => format!(
-                "(SELECT /*+ BROADCAST(s) */ v.*, s.step FROM {} v JOIN {} s ON v.partition = s.partition \
-                 AND shiftright(v.offset, {BLOCK_BITS}) = s.block AND v.offset >= s.lo AND v.offset < s.hi)",
-                names.fresh, names.steps
-            ),
-        };
-        let moves = voters::moves(policy, &fresh);
-        let sql = format!("SELECT partition, cell, sum(n) FROM ({moves}) GROUP BY partition, cell");
-        for row in self.run_sql("tallying", sql)? {
-            let (parts, cell, n) = (part(found, &row)?, rows::index(&row, 1)?, rows::long(&row, 2)?);
-            *slot(&mut parts.cells, cell)? += n;
-            if !stepped {
-                *slot(&mut parts.votes[0], cell / cells_of_choice)? += n;
-                parts.counted[0] = add(parts.counted[0], n)?;
-            }
-        }
-        if !stepped {
-            for (range, parts) in found.iter_mut() {
-                let here = classes.iter().filter(|class| class.partition == range.partition);
-                parts.valid[0] = here.map(|class| class.records).sum();
-            }
-            return Ok(());
-        }
         let sql = format!(
-            "SELECT partition, step, choice, sum(n) FROM (SELECT partition, step, cell div {cells_of_choice} AS choice, n FROM ({moves})) \
-             GROUP BY partition, step, choice"
+            "SELECT {CELLS} AS kind, partition, cell, sum(n) FROM ({moves}) GROUP BY partition, cell"
+        );
+        for row in self.run_sql("tallying", sql)? {
+            let place = place(found, &row)?;
+            let (parts, cell, n) = (&mut found[place].1, rows::index(&row, 2)?, rows::long(&row, 3)?);
+            *slot(&mut parts.cells, cell)? += n;
+            *slot(&mut parts.votes[0], cell / cells_of_choice)? += n;
+            parts.counted[0] = add(parts.counted[0], n)?;
+        }
+        for (range, parts) in found.iter_mut() {
+            let here = classes.iter().filter(|class| class.partition == range.partition);
+            parts.valid[0] = here.map(|class| class.records).sum();
+        }
+        Ok(())
+    }
+
+    /// The same where the timeline goes on to another minute within a range: by cell, by step, and the valid votes of each step, in one
+    /// query, as each costs its planning.
+    pub(crate) fn tally_by_step(
+        &self,
+        moves: &str,
+        valid_steps: &str,
+        cells_of_choice: usize,
+        found: &mut [(Range, Parts)],
+    ) -> Result<(), SparkError> {
+        let choice = format!("cell div {cells_of_choice}");
+        let sql = format!(
+            "SELECT {CELLS} AS kind, partition, 0 AS step, CAST(cell AS BIGINT) AS what, sum(n) FROM ({moves}) GROUP BY partition, cell \
+             UNION ALL SELECT {CHOICES} AS kind, partition, step, {choice} AS what, sum(n) FROM ({moves}) GROUP BY partition, step, {choice} \
+             UNION ALL SELECT {VALID} AS kind, partition, step, 0L AS what, count(*) FROM ({valid_steps}) GROUP BY partition, step"
         );
         // Under `last` a step's moves may come in any order of rows: counted is what they come to.
         let mut sums: Vec<Vec<i64>> = found.iter().map(|(_, parts)| vec![0; parts.steps.len()]).collect();
-        for row in self.run_sql("tallying by minute", sql)? {
+        for row in self.run_sql("tallying", sql)? {
             let place = place(found, &row)?;
-            let (step, choice, n) = (rows::index(&row, 1)?, rows::index(&row, 2)?, rows::long(&row, 3)?);
-            let votes = found[place].1.votes.get_mut(step).ok_or_else(foreign)?;
-            *slot(votes, choice)? += n;
-            *slot(&mut sums[place], step)? += n;
+            let parts = &mut found[place].1;
+            let (step, what, n) = (rows::index(&row, 2)?, rows::index(&row, 3)?, rows::long(&row, 4)?);
+            match rows::long(&row, 0)? {
+                CELLS => *slot(&mut parts.cells, what)? += n,
+                CHOICES => {
+                    *slot(parts.votes.get_mut(step).ok_or_else(foreign)?, what)? += n;
+                    *slot(&mut sums[place], step)? += n;
+                }
+                VALID => *parts.valid.get_mut(step).ok_or_else(foreign)? += rows::count(&row, 4)?,
+                _ => return Err(foreign()),
+            }
         }
         for ((_, parts), sums) in found.iter_mut().zip(sums) {
             for (counted, n) in parts.counted.iter_mut().zip(sums) {
                 *counted = add(0, n)?;
             }
-        }
-        let sql = format!("SELECT partition, step, count(*) FROM {} GROUP BY partition, step", names.stepped);
-        for row in self.run_sql("counting valid votes by minute", sql)? {
-            let parts = part(found, &row)?;
-            *parts.valid.get_mut(rows::index(&row, 1)?).ok_or_else(foreign)? += rows::count(&row, 2)?;
         }
         Ok(())
     }
@@ -105,14 +106,14 @@ impl Session {
 
 /// The steps, cut into blocks of offsets, so that each vote is compared with those of its block alone.
 fn blocks(parts: &[(Range, Vec<Step>)]) -> Vec<Row> {
-    let fields = ["partition", "block", "lo", "hi", "step"].map(str::to_owned).to_vec();
+    let fields = ["block", "lo", "hi", "step"].map(str::to_owned).to_vec();
     let mut rows = Vec::new();
     for (range, steps) in parts {
         for (step, number) in steps.iter().zip(0_i32..) {
             let (lo, hi) = (step.from.0, step.to.0);
             for block in lo >> BLOCK_BITS..=(hi.max(1) - 1) >> BLOCK_BITS {
+                let block = u64::from(range.partition.0) << PARTITION_SHIFT | block;
                 let values = vec![
-                    Value::Integer(range.partition.0.cast_signed()),
                     Value::Long(block.cast_signed()),
                     Value::Long(lo.cast_signed()),
                     Value::Long(hi.cast_signed()),
@@ -131,15 +132,10 @@ pub(crate) fn foreign() -> SparkError {
     }
 }
 
-/// Which part a row is about, by its first column.
+/// Which part a row is about, by its second column.
 fn place(found: &[(Range, Parts)], row: &Row) -> Result<usize, SparkError> {
-    let partition = rows::partition(row, 0)?;
+    let partition = rows::partition(row, 1)?;
     found.iter().position(|(range, _)| range.partition == partition).ok_or_else(foreign)
-}
-
-fn part<'f>(found: &'f mut [(Range, Parts)], row: &Row) -> Result<&'f mut Parts, SparkError> {
-    let place = place(found, row)?;
-    Ok(&mut found[place].1)
 }
 
 fn slot(list: &mut [i64], place: usize) -> Result<&mut i64, SparkError> {
@@ -168,7 +164,7 @@ mod tests {
         for offset in 1_000_i64..9_000 {
             let here = rows.iter().filter(|row| {
                 let at = |column| rows::long(row, column).unwrap();
-                at(0) == 3 && at(1) == offset >> BLOCK_BITS && (at(2)..at(3)).contains(&offset)
+                at(0) == 3 << PARTITION_SHIFT | offset >> BLOCK_BITS && (at(1)..at(2)).contains(&offset)
             });
             assert_eq!(here.count(), 1, "{offset}");
         }

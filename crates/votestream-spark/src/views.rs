@@ -1,4 +1,5 @@
-//! The views that an epoch makes on the server: exact ranges of a topic, what is kept of it, rows that are sent along; and letting go of them.
+//! The views that an epoch makes on the server: exact ranges of a topic, what is kept of it, rows that are sent along. Each epoch replaces those
+//! of the one before.
 
 use crate::error::SparkError;
 use crate::plan::Topic;
@@ -7,27 +8,32 @@ use spark_connect::DataType;
 use spark_connect::row::Row;
 use votestream_election::epoch::Range;
 
-/// The names of an epoch's views.
-pub(crate) struct Names {
-    /// The topic's ranges.
-    pub(crate) topic: String,
-    /// Its records, judged as far as SQL goes.
-    pub(crate) judged: String,
-    /// Votes that were judged here.
-    pub(crate) native: String,
-    /// All valid votes that belong where they are.
-    pub(crate) valid: String,
-    /// The timeline's steps.
-    pub(crate) steps: String,
-    /// `valid` with its steps.
-    pub(crate) stepped: String,
-    /// Who is new, or chose anew.
-    pub(crate) fresh: String,
-}
+/// The topic's ranges.
+pub(crate) const TOPIC: &str = "topic";
+/// Its records, judged as far as SQL goes.
+pub(crate) const JUDGED: &str = "judged";
+/// Votes that were judged here.
+pub(crate) const NATIVE: &str = "native";
+/// The timeline's steps.
+pub(crate) const STEPS: &str = "steps";
+/// Each voter's vote: the earliest, or the latest of each step.
+pub(crate) const VOTES: &str = "votes";
+/// Those of them who are in files of voters.
+pub(crate) const KNOWN: &str = "known";
+/// Choices, beside the one before.
+pub(crate) const CHOICES: &str = "choices";
+
+/// How Spark's consumers read: all of a range is there already, so nothing is gained by waiting for more, and a range may end in offsets that hold
+/// no record; and thousands of records at a time.
+const CONSUMING: [(&str, &str); 3] = [
+    ("kafka.fetch.max.wait.ms", "20"),
+    ("kafka.max.poll.records", "5000"),
+    ("kafka.max.partition.fetch.bytes", "4194304"),
+];
 
 impl Session {
     /// A view of exactly these ranges of the topic.
-    pub(crate) fn open_topic(&self, topic: &Topic, ranges: &[Range], view: &str) -> Result<(), SparkError> {
+    pub(crate) fn open_topic(&self, topic: &Topic, ranges: &[Range]) -> Result<(), SparkError> {
         let list = |of: &dyn Fn(&Range) -> String| ranges.iter().map(of).collect::<Vec<_>>().join(",");
         let name = &topic.name;
         let assign = format!("{{\"{name}\":[{}]}}", list(&|r| r.partition.to_string()));
@@ -35,10 +41,12 @@ impl Session {
         let to = format!("{{\"{name}\":{{{}}}}}", list(&|r| format!("\"{}\":{}", r.partition, r.to)));
         let options: Vec<(String, String)> =
             topic.options.iter().map(|(name, value)| (format!("kafka.{name}"), value.clone())).collect();
-        let view = view.to_owned();
         self.call("opening the topic", move |spark| {
             let mut reader = spark.read().format("kafka");
             for (name, value) in &options {
+                reader = reader.option(name, value);
+            }
+            for (name, value) in CONSUMING {
                 reader = reader.option(name, value);
             }
             reader
@@ -49,14 +57,23 @@ impl Session {
                 .option("failOnDataLoss", "true")
                 .option("includeHeaders", "true")
                 .load(None)
-                .create_or_replace_temp_view(&view)
+                .create_or_replace_temp_view(TOPIC)
         })
     }
 
-    /// Keeps a query's rows on the server, in memory or on its disks, as soon as they are asked for.
-    pub(crate) fn cache(&self, view: &str, query: &str) -> Result<(), SparkError> {
-        let sql = format!("CACHE LAZY TABLE {view} OPTIONS ('storageLevel' 'MEMORY_AND_DISK') AS {query}");
-        self.run_sql("preparing a query", sql).map(drop)
+    /// Runs a query and keeps its rows on the server, in memory or on its disks, as a view that knows nothing of how they came about: a query
+    /// of it is planned in no time, where one of a cached table has all of the first query analysed again. The server lets go of them some
+    /// time after their session has ended.
+    pub(crate) fn keep(
+        &self,
+        doing: &'static str,
+        view: &'static str,
+        query: String,
+    ) -> Result<(), SparkError> {
+        tracing::trace!(doing, query, "asking Spark");
+        self.call(doing, move |spark| {
+            spark.sql(&query)?.local_checkpoint()?.create_or_replace_temp_view(view)
+        })
     }
 
     /// A view of rows that are sent along.
@@ -65,39 +82,5 @@ impl Session {
         self.call("sending rows", move |spark| {
             spark.create_dataframe(rows, DataType::from_ddl(schema)?)?.create_or_replace_temp_view(&view)
         })
-    }
-
-    /// Lets go of what an epoch kept on the server.
-    pub(crate) fn tidy(&self, names: &Names) -> Result<(), SparkError> {
-        for view in [&names.fresh, &names.judged] {
-            self.run_sql("letting go", format!("UNCACHE TABLE IF EXISTS {view}"))?;
-        }
-        for view in [
-            &names.fresh,
-            &names.stepped,
-            &names.steps,
-            &names.valid,
-            &names.native,
-            &names.judged,
-            &names.topic,
-        ] {
-            self.run_sql("letting go", format!("DROP VIEW IF EXISTS {view}"))?;
-        }
-        Ok(())
-    }
-}
-
-impl Names {
-    pub(crate) fn new(number: u64) -> Self {
-        let name = |what: &str| format!("{what}_{number}");
-        Self {
-            topic: name("topic"),
-            judged: name("judged"),
-            native: name("native"),
-            valid: name("valid"),
-            steps: name("steps"),
-            stepped: name("stepped"),
-            fresh: name("fresh"),
-        }
     }
 }

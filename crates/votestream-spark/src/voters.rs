@@ -6,6 +6,8 @@
 use crate::error::SparkError;
 use crate::rows;
 use crate::session::Session;
+use crate::views::{KNOWN, VOTES};
+use spark_connect::functions::expr;
 use spark_connect::row::Row;
 use votestream_election::delta::VoterFile;
 use votestream_election::election::DuplicatePolicy;
@@ -14,14 +16,6 @@ use votestream_election::election::DuplicatePolicy;
 pub(crate) const CELL_BITS: u32 = 24;
 /// Rows in a file of voters, at most by much.
 pub(crate) const FILE_ROWS: u64 = 1_000_000;
-
-/// Names of the views that an epoch is counted by.
-pub(crate) struct Views<'a> {
-    /// Valid votes that belong where they are: `partition, offset, text, a, b, cell`.
-    pub(crate) valid: &'a str,
-    /// `valid` with its `step`.
-    pub(crate) stepped: &'a str,
-}
 
 /// The columns of a file of voters.
 pub(crate) fn columns(policy: DuplicatePolicy) -> &'static str {
@@ -39,52 +33,76 @@ fn schema(policy: DuplicatePolicy) -> &'static str {
     }
 }
 
-/// Who is new: `partition, offset, text, a, b, cell`, one row a voter. `seen` is a query of known voters, if there are any. What is known is
-/// found by handing the epoch's voters to wherever files are read: the known are many times as many, and are never shuffled.
-pub(crate) fn newcomers(views: &Views<'_>, seen: Option<&str>, few: bool) -> String {
-    let mask = (1_u64 << CELL_BITS) - 1;
-    let winners = format!(
-        "SELECT text, a, b, min(partition) AS partition, min(shiftleft(offset, {CELL_BITS}) | CAST(cell AS BIGINT)) AS w FROM {} GROUP BY text, a, b",
-        views.valid
-    );
-    let columns = format!(
-        "w.partition, shiftright(w.w, {CELL_BITS}) AS offset, w.text, w.a, w.b, CAST(w.w & {mask}L AS INT) AS cell"
-    );
-    let Some(seen) = seen else { return format!("SELECT {columns} FROM ({winners}) w") };
-    let hint = if few { "/*+ BROADCAST(w) */ " } else { "" };
-    let known = format!(
-        "SELECT {hint}s.text, s.a, s.b FROM ({seen}) s JOIN ({winners}) w ON s.text = w.text AND s.a = w.a AND s.b = w.b"
-    );
-    format!(
-        "SELECT {columns} FROM ({winners}) w LEFT ANTI JOIN ({known}) k ON w.text = k.text AND w.a = k.a AND w.b = k.b"
-    )
+/// Valid votes that belong where they are.
+pub(crate) struct Valid {
+    /// A query of `partition, offset, text, a, b, cell`.
+    pub(crate) sql: String,
+    /// No voter among them is a text: all are told apart by `a`.
+    pub(crate) integers: bool,
 }
 
-/// Under `last`: each voter's last choice of each step, `prev` (the one before, of an earlier step or epoch), `latest` (no later one in the
-/// epoch) and `old` (the choice of earlier epochs).
-pub(crate) fn choices(views: &Views<'_>, seen: Option<&str>, few: bool) -> String {
-    let mask = (1_u64 << CELL_BITS) - 1;
-    let last = format!(
-        "SELECT text, a, b, step, min(partition) AS partition, max(shiftleft(offset, {CELL_BITS}) | CAST(cell AS BIGINT)) AS w FROM {} \
-         GROUP BY text, a, b, step",
-        views.stepped
-    );
-    let per = format!(
-        "SELECT partition, step, text, a, b, w, shiftright(w, {CELL_BITS}) AS offset, CAST(w & {mask}L AS INT) AS cell FROM ({last})"
-    );
-    let with_old = match seen {
-        None => format!("SELECT *, CAST(NULL AS INT) AS old FROM ({per})"),
-        Some(seen) => {
-            let hint = if few { "/*+ BROADCAST(w) */ " } else { "" };
-            let known = format!(
-                "SELECT {hint}s.text, s.a, s.b, max(struct(s.at, s.cell)).cell AS old FROM ({seen}) s \
-                 JOIN (SELECT DISTINCT text, a, b FROM {}) w ON s.text = w.text AND s.a = w.a AND s.b = w.b GROUP BY s.text, s.a, s.b",
-                views.valid
-            );
-            format!(
-                "SELECT p.*, k.old FROM ({per}) p LEFT JOIN ({known}) k ON p.text = k.text AND p.a = k.a AND p.b = k.b"
-            )
-        }
+impl Valid {
+    /// What they are grouped by, and what is selected beside it so that the three columns are there.
+    fn keys(&self) -> (&'static str, &'static str) {
+        if self.integers { ("a", "false AS text, a, 0L AS b") } else { ("text, a, b", "text, a, b") }
+    }
+
+    /// Each voter's earliest vote: `partition, text, a, b, w`, where `w` holds offset and cell.
+    pub(crate) fn earliest(&self) -> String {
+        let (keys, columns) = self.keys();
+        format!(
+            "SELECT min(partition) AS partition, {columns}, min(shiftleft(offset, {CELL_BITS}) | CAST(cell AS BIGINT)) AS w FROM ({}) GROUP BY {keys}",
+            self.sql
+        )
+    }
+
+    /// Each voter's latest vote of each step, which `steps` is the same votes with: `partition, text, a, b, step, w`.
+    pub(crate) fn latest(&self, steps: &str) -> String {
+        let (keys, columns) = self.keys();
+        format!(
+            "SELECT min(partition) AS partition, {columns}, step, max(shiftleft(offset, {CELL_BITS}) | CAST(cell AS BIGINT)) AS w FROM ({steps}) \
+             GROUP BY {keys}, step"
+        )
+    }
+}
+
+/// Those of the view `votes` who are in the query `seen`, with their choices under `last`. They are found by handing the epoch's voters, where they
+/// are `few`, to wherever files are read: the known are many times as many, and are never shuffled. Joined by `a` alone, which Spark has a table for
+/// that is small and fast; two texts that share it are told apart afterwards.
+pub(crate) fn known(policy: DuplicatePolicy, seen: &str, few: bool) -> String {
+    let hint = if few { "/*+ BROADCAST(w) */ " } else { "" };
+    let join = |columns: &str, votes: &str| {
+        format!(
+            "SELECT {hint}{columns} FROM ({seen}) s JOIN {votes} w ON s.a = w.a AND NOT (s.text <> w.text OR s.b <> w.b)"
+        )
+    };
+    match policy {
+        DuplicatePolicy::First => join("s.text, s.a, s.b", VOTES),
+        DuplicatePolicy::Last => format!(
+            "SELECT text, a, b, max(struct(at, cell)).cell AS old FROM ({}) GROUP BY text, a, b",
+            join("s.text, s.a, s.b, s.at, s.cell", &format!("(SELECT DISTINCT text, a, b FROM {VOTES})"))
+        ),
+    }
+}
+
+/// Who of the view `votes` is new, the view `known` left out: `partition, offset, text, a, b, cell`, one row a voter.
+pub(crate) fn newcomers(known: bool) -> String {
+    let columns = format!("w.partition, {}, w.text, w.a, w.b, {}", offset("w.w"), cell("w.w"));
+    let left_out = format!(" LEFT ANTI JOIN {KNOWN} k ON w.a = k.a AND NOT (w.text <> k.text OR w.b <> k.b)");
+    format!("SELECT {columns} FROM {VOTES} w{}", if known { &left_out } else { "" })
+}
+
+/// Under `last`, of the view `votes`: each voter's last choice of each step, `prev` (the one before, of an earlier step or epoch), `latest` (no
+/// later one in the epoch) and `old` (the choice of earlier epochs, from the view `known`).
+pub(crate) fn choices(known: bool) -> String {
+    let per = format!("SELECT w.*, {}, {}, OLD AS old FROM {VOTES} w", offset("w.w"), cell("w.w"));
+    let with_old = if known {
+        format!(
+            "{} LEFT JOIN {KNOWN} k ON w.text = k.text AND w.a = k.a AND w.b = k.b",
+            per.replace("OLD", "k.old")
+        )
+    } else {
+        per.replace("OLD", "CAST(NULL AS INT)")
     };
     format!(
         "SELECT partition, step, offset, text, a, b, cell, old, coalesce(lag(cell) OVER v, old) AS prev, lead(cell) OVER v IS NULL AS latest \
@@ -92,18 +110,26 @@ pub(crate) fn choices(views: &Views<'_>, seen: Option<&str>, few: bool) -> Strin
     )
 }
 
-/// What the choices add to cells: `partition, step, cell, n`.
+fn offset(w: &str) -> String {
+    format!("shiftright({w}, {CELL_BITS}) AS offset")
+}
+
+fn cell(w: &str) -> String {
+    format!("CAST({w} & {}L AS INT) AS cell", (1_u64 << CELL_BITS) - 1)
+}
+
+/// What the choices of the query `fresh` add to cells: `partition, step, cell, n`.
 pub(crate) fn moves(policy: DuplicatePolicy, fresh: &str) -> String {
     match policy {
-        DuplicatePolicy::First => format!("SELECT partition, step, cell, 1L AS n FROM {fresh}"),
+        DuplicatePolicy::First => format!("SELECT partition, step, cell, 1L AS n FROM ({fresh})"),
         DuplicatePolicy::Last => format!(
-            "SELECT partition, step, cell, 1L AS n FROM {fresh} WHERE prev IS NULL OR prev <> cell \
-             UNION ALL SELECT partition, step, prev AS cell, -1L AS n FROM {fresh} WHERE prev <> cell"
+            "SELECT partition, step, cell, 1L AS n FROM ({fresh}) WHERE prev IS NULL OR prev <> cell \
+             UNION ALL SELECT partition, step, prev AS cell, -1L AS n FROM ({fresh}) WHERE prev <> cell"
         ),
     }
 }
 
-/// What is written of them.
+/// What is written of the query `fresh`.
 pub(crate) fn written(policy: DuplicatePolicy, fresh: &str, files: u64) -> String {
     let columns = match policy {
         DuplicatePolicy::First => "text, a, b",
@@ -113,7 +139,7 @@ pub(crate) fn written(policy: DuplicatePolicy, fresh: &str, files: u64) -> Strin
         DuplicatePolicy::First => "",
         DuplicatePolicy::Last => " WHERE latest AND (old IS NULL OR old <> cell)",
     };
-    format!("SELECT /*+ COALESCE({files}) */ {columns} FROM {fresh}{which}")
+    format!("SELECT /*+ COALESCE({files}) */ {columns} FROM ({fresh}){which}")
 }
 
 impl Session {
@@ -190,12 +216,14 @@ impl Session {
         let path = below(directory, below_it);
         let rows = self
             .call(doing, move |spark| {
-                let view = "files_of_voters";
                 let read = spark.read().format("parquet").schema(schema(policy).to_owned()).load(Some(&path));
-                read.select_expr(vec!["_metadata.file_name AS file", fresh])
-                    .create_or_replace_temp_view(view)?;
-                spark
-                    .sql(&format!("SELECT file, count(*), count_if(fresh) FROM {view} GROUP BY file"))?
+                let files =
+                    read.select_expr(vec!["_metadata.file_name AS file", fresh]).group_by(vec!["file"]);
+                files
+                    .agg(vec![
+                        expr("count(1)").expression().clone(),
+                        expr("count_if(fresh)").expression().clone(),
+                    ])
                     .collect()
             })
             .map_err(|error| error.in_directory(directory))?;

@@ -6,15 +6,21 @@ use std::path::PathBuf;
 /// Measure.
 #[derive(Debug, Args)]
 pub struct Bench {
-    /// What to measure: this program by itself, `kafka`, with real servers, the `archive`, or `viewers` of a server [default: this program by itself]
+    /// What to measure: this program by itself, `kafka` or `spark`, with real servers, the `archive`, or `viewers` of a server [default: this program by itself]
     #[arg(value_enum, value_name = "WHAT")]
     pub what: Option<BenchWhat>,
-    /// Of `kafka`: where a topic is made, kafka://host:port/NAME
+    /// Of `kafka` and `spark`: where a topic is made, kafka://host:port/NAME
     #[arg(long, value_name = "LOG-URL")]
     pub log: Option<String>,
     /// Of `kafka`: a database for the results, postgres://user@host:port/db
     #[arg(long, value_name = "STORE-URL")]
     pub store: Option<String>,
+    /// Of `spark`: a Spark Connect server, sc://host:15002
+    #[arg(long, value_name = "SC-URL", env = "VOTESTREAM_REMOTE", hide_env_values = true)]
+    pub remote: Option<String>,
+    /// Of `spark`: a directory that Spark can write to [default: in the measurement's own, which needs Spark on this machine]
+    #[arg(long, value_name = "DIR-URL", env = "VOTESTREAM_SEEN")]
+    pub seen: Option<String>,
     /// Votes that are generated, counted, recounted and loaded again
     #[arg(long, value_name = "N|all", default_value = "10000000")]
     pub votes: String,
@@ -45,6 +51,8 @@ pub enum BenchWhat {
     Kafka,
     /// A log archived to files and read back, beside counting it
     Archive,
+    /// Kafka counted on Apache Spark, beside Spark's own Structured Streaming and the native engine
+    Spark,
     /// What a server costs that shows live results to many at once
     Viewers,
 }

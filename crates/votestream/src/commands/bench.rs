@@ -11,6 +11,9 @@ mod kafka;
 
 mod room;
 
+#[cfg(feature = "spark")]
+mod spark;
+
 mod report;
 
 mod path;
@@ -40,12 +43,20 @@ use std::io::Write;
 use votestream_election::Election;
 use votestream_election::definition::US_PRESIDENT_2024;
 use votestream_engine::Shutdown;
-use votestream_sim::{Order, SimOptions, Simulation, Votes};
+use votestream_sim::{Faults, Order, SimOptions, Simulation, Votes};
 
 /// Runs the command.
 pub fn run(args: &Bench) -> Result<Outcome> {
     match args.what {
         Some(BenchWhat::Kafka) => return kafka(args),
+        #[cfg(feature = "spark")]
+        Some(BenchWhat::Spark) => return spark::run(args),
+        #[cfg(not(feature = "spark"))]
+        Some(BenchWhat::Spark) => {
+            bail!(
+                "Apache Spark is left out of this build; build one that has it with `make build FEATURES=spark`"
+            )
+        }
         Some(BenchWhat::Viewers) => return viewers::run(args),
         #[cfg(feature = "archive")]
         Some(BenchWhat::Archive) => return archive::run(args),
@@ -97,9 +108,14 @@ fn kafka(_: &Bench) -> Result<Outcome> {
 
 /// The election night that is measured: the default preset, the default seed.
 fn simulation(votes: Votes, order: Order) -> Result<Simulation> {
+    simulation_with(votes, order, Faults::default())
+}
+
+/// The same with records that are no first vote of anybody.
+fn simulation_with(votes: Votes, order: Order, faults: Faults) -> Result<Simulation> {
     let election = Election::preset(US_PRESIDENT_2024)
         .ok_or_else(|| anyhow::anyhow!("no preset '{US_PRESIDENT_2024}'"))?;
-    Ok(Simulation::new(&election, &SimOptions { votes, order, ..SimOptions::default() })?)
+    Ok(Simulation::new(&election, &SimOptions { votes, order, faults, ..SimOptions::default() })?)
 }
 
 /// Ends the measurement where somebody wants it to end.

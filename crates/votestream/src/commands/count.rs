@@ -12,7 +12,7 @@ mod route;
 mod spark;
 
 #[cfg(feature = "spark")]
-pub(super) use spark::directory as seen_directory;
+pub(super) use {on_spark::OnSpark, spark::directory as seen_directory};
 
 use crate::args::Count;
 use crate::commands::{now, random, threads};

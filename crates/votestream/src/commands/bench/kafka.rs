@@ -8,13 +8,12 @@ use super::clock::{Cost, Watch};
 use crate::args::{Bench, BenchBatches};
 use crate::commands::{count, random, threads, writing};
 use crate::{Outcome, progress, signals};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use report::{KafkaReport, Rate};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use votestream_election::Election;
-use votestream_election::definition::US_PRESIDENT_2024;
 use votestream_election::framing::Piece;
 use votestream_engine::Shutdown;
 use votestream_engine::count::{
@@ -22,7 +21,7 @@ use votestream_engine::count::{
 };
 use votestream_engine::produce::{Batcher, Pace, simulate_into_log};
 use votestream_log::{KafkaUrl, LogReader, LogUrl, OrdinaryProducer, ReaderKind, consume_all, create_topic};
-use votestream_sim::{Faults, Order, SimOptions, Simulation, Votes};
+use votestream_sim::{Order, Simulation};
 use votestream_store::{ReaderStore, StoreUrl, WriterStore};
 
 /// Partitions of the measured topic.
@@ -55,15 +54,7 @@ pub fn run(args: &Bench) -> Result<Outcome> {
     };
     let LogUrl::Kafka(url) = log.parse()? else { bail!("'{log}' is no topic; write kafka://host:port/NAME") };
     let topic = url.with_topic(format!("{}-{:08x}", url.topic, random() as u32));
-    let election = Election::preset(US_PRESIDENT_2024).context("the preset is built in")?;
-    let faults: Faults = DUPLICATES.parse()?;
-    let options = SimOptions {
-        votes: args.votes.parse::<Votes>()?,
-        order: Order::Shuffled,
-        faults,
-        ..SimOptions::default()
-    };
-    let simulation = Simulation::new(&election, &options)?;
+    let simulation = super::simulation_with(args.votes.parse()?, Order::Shuffled, DUPLICATES.parse()?)?;
     let shutdown = signals::listen()?;
     let place = Place {
         election: simulation.election(),
