@@ -39,7 +39,7 @@ bench-archive: build ## The archive beside Apache Flume (same topic, same HDFS) 
 bench-web: build ## The page beside a Streamlit + Plotly page with the same numbers: bytes, speed, steadiness (half an hour)
 	scripts/bench-web.sh $(ARGS)
 
-chaos: ## A thousand random kills, a thousand faults on real servers, a worker stopped at every step; reports in docs/
+chaos: ## A thousand kills, a thousand faults on real servers, a worker stopped at every step, fifty kills on Spark; reports in docs/
 	@scripts/need-toolchain.sh full
 	scripts/chaos.sh
 

@@ -5,26 +5,22 @@ Beside `SERVICES="kafka spark" scripts/with-services.sh`, which fetches what a s
 
 from __future__ import annotations
 
-import os
 import pathlib
 import signal
-import subprocess
 
 import pytest
 
-from tests.e2e.harness import Harness, agree, free_port, until
+from tests.e2e.harness import Harness, agree, until
 from tests.e2e.kafka_votes import counted_records, oracle, presidential
 from tests.e2e.services import Kafka
+from tests.e2e.spark_server import SECONDS, SparkServer
 from tests.oracle.count import us_president_2024
 
 pytestmark = pytest.mark.spark
 
-ROOT = pathlib.Path(__file__).parents[2]
 VOTES = 200_000
 EPOCH = 30_000
 PARTITIONS = 4
-# A query on two cores that are also the test's; a server that starts.
-SECONDS = 300.0
 # Each step of the client: a process is killed there, at its first or a later epoch.
 STEPS = (
     "spark-attempt-begun=return",
@@ -36,34 +32,9 @@ STEPS = (
 )
 
 
-class Server:
-    """A Spark Connect server of this test's own, to be killed."""
-
-    def __init__(self, directory: pathlib.Path) -> None:
-        self.directory, self.port = directory, free_port()
-        directory.mkdir()
-
-    def _run(self, call: str) -> None:
-        script = f'. scripts/lib.sh; . scripts/services/lib.sh; {call} "$@"'
-        subprocess.run(["bash", "-c", script, "-", str(self.directory), str(self.port)], cwd=ROOT, check=True, timeout=SECONDS)
-
-    def start(self) -> None:
-        self._run("spark_start")
-
-    def kill(self) -> None:
-        os.kill(int((self.directory / "spark.pid").read_text()), signal.SIGKILL)
-
-    def stop(self) -> None:
-        self._run("spark_stop")
-
-    @property
-    def url(self) -> str:
-        return f"sc://127.0.0.1:{self.port}"
-
-
 @pytest.fixture
 def server(tmp_path: pathlib.Path):
-    server = Server(tmp_path / "spark")
+    server = SparkServer(tmp_path / "spark")
     server.start()
     try:
         yield server
@@ -75,7 +46,7 @@ def produce(kafka: Kafka, topic: str, votes: int, seed: int) -> None:
     kafka.produce(topic, ((event.voter.encode(), event.value) for event in presidential(votes, seed)))
 
 
-def test_killed_in_every_step_and_the_server_in_mid_epoch(vs: Harness, kafka: Kafka, server: Server) -> None:
+def test_killed_in_every_step_and_the_server_in_mid_epoch(vs: Harness, kafka: Kafka, server: SparkServer) -> None:
     topic = kafka.create(PARTITIONS)
     produce(kafka, topic, VOTES, 1)
     command = (

@@ -111,7 +111,11 @@ impl Session {
         self.keep("finding each voter's vote", VOTES, votes)?;
         let seen = self.seen(plan.directory, policy, plan.seen)?;
         if let Some(seen) = &seen {
-            self.keep("finding who is known", KNOWN, voters::known(policy, seen, offsets <= FEW))?;
+            self.keep(
+                "finding who is known",
+                KNOWN,
+                voters::known(policy, seen, valid.integers, offsets <= FEW),
+            )?;
         }
         let fresh = match policy {
             DuplicatePolicy::First => voters::newcomers(seen.is_some()),

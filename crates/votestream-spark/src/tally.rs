@@ -73,10 +73,11 @@ impl Session {
         cells_of_choice: usize,
         found: &mut [(Range, Parts)],
     ) -> Result<(), SparkError> {
-        let choice = format!("cell div {cells_of_choice}");
         let sql = format!(
-            "SELECT {CELLS} AS kind, partition, 0 AS step, CAST(cell AS BIGINT) AS what, sum(n) FROM ({moves}) GROUP BY partition, cell \
-             UNION ALL SELECT {CHOICES} AS kind, partition, step, {choice} AS what, sum(n) FROM ({moves}) GROUP BY partition, step, {choice} \
+            "SELECT CASE WHEN cell IS NULL THEN {CHOICES} ELSE {CELLS} END AS kind, partition, coalesce(step, 0) AS step, \
+             coalesce(CAST(cell AS BIGINT), choice) AS what, sum(n) \
+             FROM (SELECT partition, step, cell, cell div {cells_of_choice} AS choice, n FROM ({moves})) \
+             GROUP BY partition, step, cell, choice GROUPING SETS ((partition, cell), (partition, step, choice)) \
              UNION ALL SELECT {VALID} AS kind, partition, step, 0L AS what, count(*) FROM ({valid_steps}) GROUP BY partition, step"
         );
         // Under `last` a step's moves may come in any order of rows: counted is what they come to.

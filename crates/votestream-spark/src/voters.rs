@@ -68,19 +68,23 @@ impl Valid {
 
 /// Those of the view `votes` who are in the query `seen`, with their choices under `last`. They are found by handing the epoch's voters, where they
 /// are `few`, to wherever files are read: the known are many times as many, and are never shuffled. Joined by `a` alone, which Spark has a table for
-/// that is small and fast; two texts that share it are told apart afterwards.
-pub(crate) fn known(policy: DuplicatePolicy, seen: &str, few: bool) -> String {
+/// that is small and fast, the smaller where nothing else is handed over since all are `integers`; two texts that share it are told apart afterwards.
+pub(crate) fn known(policy: DuplicatePolicy, seen: &str, integers: bool, few: bool) -> String {
     let hint = if few { "/*+ BROADCAST(w) */ " } else { "" };
-    let join = |columns: &str, votes: &str| {
+    let (keys, alike) =
+        if integers { ("a", "NOT s.text") } else { ("text, a, b", "NOT (s.text <> w.text OR s.b <> w.b)") };
+    // Under `first` a voter is there once; under `last` once a step.
+    let distinct = if policy == DuplicatePolicy::Last { "DISTINCT " } else { "" };
+    let join = |columns: &str| {
         format!(
-            "SELECT {hint}{columns} FROM ({seen}) s JOIN {votes} w ON s.a = w.a AND NOT (s.text <> w.text OR s.b <> w.b)"
+            "SELECT {hint}{columns} FROM ({seen}) s JOIN (SELECT {distinct}{keys} FROM {VOTES}) w ON s.a = w.a AND {alike}"
         )
     };
     match policy {
-        DuplicatePolicy::First => join("s.text, s.a, s.b", VOTES),
+        DuplicatePolicy::First => join("s.text, s.a, s.b"),
         DuplicatePolicy::Last => format!(
             "SELECT text, a, b, max(struct(at, cell)).cell AS old FROM ({}) GROUP BY text, a, b",
-            join("s.text, s.a, s.b, s.at, s.cell", &format!("(SELECT DISTINCT text, a, b FROM {VOTES})"))
+            join("s.text, s.a, s.b, s.at, s.cell")
         ),
     }
 }
