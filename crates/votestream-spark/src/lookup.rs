@@ -30,14 +30,12 @@ pub(crate) fn lookup(field: &str, numbers: &BTreeMap<String, usize>) -> String {
     if entries.is_empty() {
         return "CAST(NULL AS INT)".to_owned();
     }
-    match (entries.len() > FEW).then(|| Places::of(&entries)).flatten() {
-        Some(places) => places.sql(field, &entries),
-        None => {
-            let entries: Vec<String> =
-                entries.iter().map(|(name, number)| format!("{},{number}", text(name))).collect();
-            format!("element_at(map({}), {field})", entries.join(","))
-        }
+    if let Some(places) = (entries.len() > FEW).then(|| Places::of(&entries)).flatten() {
+        return places.sql(field, &entries);
     }
+    let entries: Vec<String> =
+        entries.iter().map(|(name, number)| format!("{},{number}", text(name))).collect();
+    format!("element_at(map({}), {field})", entries.join(","))
 }
 
 impl Places {

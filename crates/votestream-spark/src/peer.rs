@@ -32,7 +32,7 @@ impl Session {
         let Some(names) = names else { return Ok(None) };
         let (topic, sink, directory) = (topic.clone(), sink.to_owned(), directory.to_owned());
         let rows = self.call("counting with Structured Streaming", move |spark| {
-            let query = counts(spark, &topic, &names)?
+            let query = counts(spark, &topic, &names)
                 .write_stream()
                 .format("kafka")
                 .options(options(&topic))
@@ -62,7 +62,7 @@ fn options(topic: &Topic) -> std::collections::HashMap<String, String> {
 }
 
 /// The counts, as records of Kafka. `inline` has the JSON read once a record, where a column of it would be read once a field.
-fn counts(spark: &SparkSession, topic: &Topic, names: &[String]) -> spark_connect::Result<DataFrame> {
+fn counts(spark: &SparkSession, topic: &Topic, names: &[String]) -> DataFrame {
     let schema: Vec<String> = names.iter().map(|name| format!("{name} STRING")).collect();
     let parsed = format!("inline(array(from_json(CAST(value AS STRING), {})))", text(&schema.join(", ")));
     let read = spark.read_stream().format("kafka").options(options(topic)).option("subscribe", &topic.name);
@@ -73,5 +73,5 @@ fn counts(spark: &SparkSession, topic: &Topic, names: &[String]) -> spark_connec
         .select_expr(vec![&format!("concat({region}, '|', {candidate}) AS key")])
         .group_by(vec!["key"])
         .agg(vec![expr("count(1) AS votes").expression().clone()]);
-    Ok(counted.select_expr(vec!["key", "CAST(votes AS STRING) AS value"]))
+    counted.select_expr(vec!["key", "CAST(votes AS STRING) AS value"])
 }
