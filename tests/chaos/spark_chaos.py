@@ -1,4 +1,4 @@
-"""Kills of a count on Apache Spark: the client in every step of an epoch and at random instants, the Spark server in mid-epoch.
+"""Kills of a count on Apache Spark: the client in every step of an epoch and at random instants, the Spark server while it counts.
 
 A round is one topic counted to its end by one `count --engine spark` after another, through as many kills as fall into it; then the tally
 must be the oracle's over the records read back, the records add up, and `recount` be identical. It starts its Spark server itself.
@@ -45,7 +45,7 @@ STEPS = (
 # An epoch takes some seconds: instants are drawn from its length, and from the start before it.
 INSTANT_SECONDS_MAX = 8.0
 STEP_SECONDS_MAX = 10.0
-AT_RANDOM, SERVER = "client, after a random time", "Spark server, in mid-epoch"
+AT_RANDOM, SERVER = "client, after a random time", "Spark server, while it counts"
 # Of so many kills one is the server's, three come at a random instant, the others in a step.
 SHARES = 10
 
@@ -141,6 +141,9 @@ class Chaos:
         """Kills the server some time after the worker began and starts it again; the worker counts on by itself. Whether it goes on still."""
         deadline = time.monotonic() + self.random.uniform(0.0, INSTANT_SECONDS_MAX)
         until(lambda: time.monotonic() >= deadline or not worker.running(), "the instant", SECONDS, step=0.05)
+        if not worker.running():
+            assert worker.wait(SECONDS).status == 0, worker.err()
+            return False
         self.server.kill()
         self.tally.kills.append(Kill(SERVER, before))
         at = counted_records(vs, vs.store)

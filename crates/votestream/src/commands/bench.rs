@@ -35,15 +35,22 @@ mod count_side;
 mod viewers;
 
 use crate::args::{Bench, BenchFormat, BenchPart, BenchWhat};
+#[cfg(feature = "kafka")]
+use crate::commands::random;
 use crate::{Outcome, signals};
 use anyhow::{Result, bail};
 use report::{Machine, Report};
 use room::Room;
+use serde::Serialize;
 use std::io::Write;
 use votestream_election::Election;
 use votestream_election::definition::US_PRESIDENT_2024;
 use votestream_engine::Shutdown;
+#[cfg(feature = "kafka")]
+use votestream_log::{KafkaUrl, LogUrl};
 use votestream_sim::{Faults, Order, SimOptions, Simulation, Votes};
+#[cfg(feature = "kafka")]
+use votestream_store::{ReaderStore, StoreUrl};
 
 /// Runs the command.
 pub fn run(args: &Bench) -> Result<Outcome> {
@@ -88,12 +95,34 @@ pub fn run(args: &Bench) -> Result<Outcome> {
         report.stages = Some(stages::measure(&room, &simulation, &shutdown)?);
     }
     drop(room);
-    let text = match args.format {
-        BenchFormat::Table => report.to_string(),
-        BenchFormat::Json => serde_json::to_string_pretty(&report)? + "\n",
-    };
-    std::io::stdout().write_all(text.as_bytes())?;
+    print(args.format, &report, || report.to_string())?;
     Ok(Outcome::Done)
+}
+
+/// Prints what was measured: as numbers, or as a table for people.
+fn print(format: BenchFormat, report: &impl Serialize, table: impl FnOnce() -> String) -> Result<()> {
+    let text = match format {
+        BenchFormat::Table => table(),
+        BenchFormat::Json => serde_json::to_string_pretty(report)? + "\n",
+    };
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+/// A topic's URL, NAME with something random behind it, so that each measurement makes its own.
+#[cfg(feature = "kafka")]
+fn fresh_topic(log: &str) -> Result<KafkaUrl> {
+    let LogUrl::Kafka(url) = log.parse()? else { bail!("'{log}' is no topic; write kafka://host:port/NAME") };
+    Ok(url.with_topic(format!("{}-{:08x}", url.topic, random() as u32)))
+}
+
+/// What was counted must be what was simulated, or nothing was measured.
+#[cfg(feature = "kafka")]
+fn prove(store: &StoreUrl, simulation: &Simulation) -> Result<()> {
+    let snapshot = ReaderStore::open(store)?.snapshot(&simulation.election().id)?;
+    if snapshot.totals != simulation.expected().totals {
+        bail!("the count is not what was simulated: this is a fault of the program, please report it");
+    }
+    Ok(())
 }
 
 #[cfg(feature = "kafka")]

@@ -4,14 +4,13 @@
 use super::clock::{Cost, Watch};
 use super::room::Room;
 use super::{check, simulation};
-use crate::args::{Bench, BenchFormat};
+use crate::args::Bench;
 use crate::commands::{archive, count, threads};
 use crate::progress::grouped;
 use crate::{Outcome, signals};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -86,11 +85,7 @@ pub fn run(args: &Bench) -> Result<Outcome> {
         read: Speed::new(votes, read),
         archived_to_counted: counted.cpu.as_secs_f64() / archived.cpu.as_secs_f64().max(1e-9),
     };
-    let text = match args.format {
-        BenchFormat::Table => table(&report),
-        BenchFormat::Json => serde_json::to_string_pretty(&report)? + "\n",
-    };
-    std::io::stdout().write_all(text.as_bytes())?;
+    super::print(args.format, &report, || table(&report))?;
     Ok(Outcome::Done)
 }
 

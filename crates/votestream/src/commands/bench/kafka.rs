@@ -6,11 +6,10 @@ mod workers;
 
 use super::clock::{Cost, Watch};
 use crate::args::{Bench, BenchBatches};
-use crate::commands::{count, random, threads, writing};
+use crate::commands::{count, threads, writing};
 use crate::{Outcome, progress, signals};
 use anyhow::{Result, bail};
 use report::{KafkaReport, Rate};
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use votestream_election::Election;
@@ -22,7 +21,7 @@ use votestream_engine::count::{
 use votestream_engine::produce::{Batcher, Pace, simulate_into_log};
 use votestream_log::{KafkaUrl, LogReader, LogUrl, OrdinaryProducer, ReaderKind, consume_all, create_topic};
 use votestream_sim::{Order, Simulation};
-use votestream_store::{ReaderStore, StoreUrl, WriterStore};
+use votestream_store::{StoreUrl, WriterStore};
 
 /// Partitions of the measured topic.
 const PARTITIONS: u32 = 4;
@@ -52,8 +51,7 @@ pub fn run(args: &Bench) -> Result<Outcome> {
             "bench kafka needs servers: --log kafka://host:port/NAME (a topic NAME-<random> is made and left there) and --store postgres://user@host:port/db (a database of its own)"
         );
     };
-    let LogUrl::Kafka(url) = log.parse()? else { bail!("'{log}' is no topic; write kafka://host:port/NAME") };
-    let topic = url.with_topic(format!("{}-{:08x}", url.topic, random() as u32));
+    let topic = super::fresh_topic(log)?;
     let simulation = super::simulation_with(args.votes.parse()?, Order::Shuffled, DUPLICATES.parse()?)?;
     let shutdown = signals::listen()?;
     let place = Place {
@@ -66,11 +64,7 @@ pub fn run(args: &Bench) -> Result<Outcome> {
         shutdown: &shutdown,
     };
     let report = place.measure()?;
-    let text = match args.format {
-        crate::args::BenchFormat::Table => report.to_string(),
-        crate::args::BenchFormat::Json => serde_json::to_string_pretty(&report)? + "\n",
-    };
-    std::io::stdout().write_all(text.as_bytes())?;
+    super::print(args.format, &report, || report.to_string())?;
     Ok(Outcome::Done)
 }
 
@@ -193,7 +187,7 @@ impl Place<'_> {
         let cost = watch.cost();
         super::check(self.shutdown)?;
         drop(store);
-        self.prove()?;
+        super::prove(&self.store, self.simulation)?;
         let share = summary.flush_cpu.as_secs_f64() / cost.cpu.as_secs_f64().max(1e-9);
         Ok((Rate::of(summary.records, Cost { wall: summary.elapsed, ..cost }), share))
     }
@@ -229,14 +223,5 @@ impl Place<'_> {
             super::check(self.shutdown)?;
         }
         Ok((Rate::of(records, watch.cost()), batches))
-    }
-
-    /// What was counted must be what was simulated, or nothing was measured.
-    fn prove(&self) -> Result<()> {
-        let snapshot = ReaderStore::open(&self.store)?.snapshot(&self.election.id)?;
-        if snapshot.totals != self.simulation.expected().totals {
-            bail!("the count is not what was simulated: this is a fault of the program, please report it");
-        }
-        Ok(())
     }
 }

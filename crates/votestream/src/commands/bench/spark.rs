@@ -4,15 +4,14 @@
 use super::clock::machine_cpu;
 use super::room::Room;
 use super::{check, simulation_with};
-use crate::args::{Bench, BenchFormat};
+use crate::args::Bench;
 use crate::commands::count::{self, OnSpark};
-use crate::commands::{random, random_wide, threads, writing};
+use crate::commands::{random_wide, threads, writing};
 use crate::progress::grouped;
 use crate::{Outcome, progress, signals};
 use anyhow::{Result, bail};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use votestream_election::Election;
@@ -23,7 +22,7 @@ use votestream_engine::spark::{RECORDS_MAX, RECORDS_MIN, SparkOptions, run as ru
 use votestream_log::{KafkaUrl, LogReader, LogUrl, create_topic, java_options};
 use votestream_sim::{Order, Simulation};
 use votestream_spark::{Limits, Remote, Session, Topic};
-use votestream_store::{ReaderStore, StoreUrl, WriterStore};
+use votestream_store::{StoreUrl, WriterStore};
 
 /// Partitions of the measured topic.
 const PARTITIONS: u32 = 4;
@@ -85,8 +84,7 @@ pub fn run(args: &Bench) -> Result<Outcome> {
             "bench spark needs servers: --log kafka://host:port/NAME (topics NAME-<random> are made and left there) and --remote sc://host:port, a Spark Connect server"
         );
     };
-    let LogUrl::Kafka(url) = log.parse()? else { bail!("'{log}' is no topic; write kafka://host:port/NAME") };
-    let url = url.with_topic(format!("{}-{:08x}", url.topic, random() as u32));
+    let url = super::fresh_topic(log)?;
     let simulation = simulation_with(args.votes.parse()?, Order::Shuffled, DUPLICATES.parse()?)?;
     let shutdown = signals::listen()?;
     let room = Room::make(args.dir.as_deref(), &simulation)?;
@@ -102,11 +100,7 @@ pub fn run(args: &Bench) -> Result<Outcome> {
         shutdown: &shutdown,
     };
     let report = place.measure()?;
-    let text = match args.format {
-        BenchFormat::Table => table(&report),
-        BenchFormat::Json => serde_json::to_string_pretty(&report)? + "\n",
-    };
-    std::io::stdout().write_all(text.as_bytes())?;
+    super::print(args.format, &report, || table(&report))?;
     Ok(Outcome::Done)
 }
 
@@ -201,7 +195,7 @@ impl Place<'_> {
             bar.finish_and_clear();
             Ok(())
         })?;
-        self.prove(&store_url)?;
+        super::prove(&store_url, self.simulation)?;
         Ok(speed)
     }
 
@@ -219,17 +213,8 @@ impl Place<'_> {
             run_count(&self.election, &log, &mut store, &options, (&every, self.shutdown), &quiet)?;
             Ok(())
         })?;
-        self.prove(&store_url)?;
+        super::prove(&store_url, self.simulation)?;
         Ok(speed)
-    }
-
-    /// What was counted must be what was simulated, or nothing was measured.
-    fn prove(&self, store: &StoreUrl) -> Result<()> {
-        let snapshot = ReaderStore::open(store)?.snapshot(&self.election.id)?;
-        if snapshot.totals != self.simulation.expected().totals {
-            bail!("the count is not what was simulated: this is a fault of the program, please report it");
-        }
-        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ mod client;
 mod night;
 
 use super::clock::Watch;
-use crate::args::{Bench, BenchFormat};
+use crate::args::Bench;
 use crate::commands::source::runtime;
 use crate::progress::grouped;
 use crate::{Outcome, listen, signals};
@@ -15,7 +15,7 @@ use client::Viewer;
 use night::Night;
 use serde::Serialize;
 use std::fmt;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -95,11 +95,7 @@ pub fn run(args: &Bench) -> Result<Outcome> {
         let dir = room.sub(if gzip { "gzip" } else { "plain" })?;
         reports.push(measure(&dir, usize::from(args.viewers), gzip, &shutdown)?);
     }
-    let text = match args.format {
-        BenchFormat::Table => reports.iter().map(ToString::to_string).collect::<String>(),
-        BenchFormat::Json => serde_json::to_string_pretty(&reports)? + "\n",
-    };
-    std::io::stdout().write_all(text.as_bytes())?;
+    super::print(args.format, &reports, || reports.iter().map(ToString::to_string).collect())?;
     let starved = reports.iter().any(|report| report.fewest < report.snapshots);
     Ok(if starved { Outcome::No } else { Outcome::Done })
 }

@@ -30,7 +30,7 @@ fn scale(place: &Place<'_>, workers: usize) -> Result<Workers> {
     for worker in &mut running {
         worker.finish(place)?;
     }
-    place.prove()?;
+    crate::commands::bench::prove(&place.store, place.simulation)?;
     let cpu = children_cpu()?.saturating_sub(before).as_secs_f64();
     Ok(Workers {
         processes: workers,
