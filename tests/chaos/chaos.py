@@ -21,10 +21,10 @@ import random
 import shutil
 import signal
 import sys
-import tempfile
 import time
 
 from tests.chaos.evidence import LogState, StoreState, log_state, store_state
+from tests.chaos.running import publish, scratch
 from tests.e2e.harness import Harness, Process, agree, counts
 from tests.oracle.count import count_file, us_president_2024
 
@@ -398,17 +398,9 @@ def main() -> None:
     parser.add_argument("--report", type=pathlib.Path, help="write a Markdown report here")
     parser.add_argument("--kind", action="append", choices=KINDS, help="only rounds of this kind; repeatable")
     arguments = parser.parse_args()
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="votestream-chaos-"))
-    try:
+    with scratch() as directory:
         tally = Chaos(directory, arguments.seed, arguments.kills, tuple(arguments.kind or ())).run()
-    except BaseException:
-        print(f"what is left of the run is in {directory}", file=sys.stderr)
-        raise
-    shutil.rmtree(directory)
-    text = report(tally, arguments.seed)
-    if arguments.report:
-        arguments.report.write_text(text)
-    print(text)
+    publish(report(tally, arguments.seed), arguments.report)
     if tally.open_share() < 0.5:
         sys.exit("fewer than half of the kills hit an open flush or an unacknowledged batch")
 

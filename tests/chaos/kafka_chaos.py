@@ -16,10 +16,8 @@ import collections
 import contextlib
 import pathlib
 import random
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +28,7 @@ import psycopg
 from tests.chaos.kafka_faults import PARTITIONS, RECOVERY_SECONDS_MAX, SESSION_TIMEOUT_MS, Strike, cluster_faults, pause, proxied_faults
 from tests.chaos.kafka_report import COMMIT, IDLE, OPEN_FLUSH, STARTING, TRANSACTION, Fault, Tally, report
 from tests.chaos.proxy import Proxy
+from tests.chaos.running import publish, scratch
 from tests.e2e.harness import PATIENCE_SECONDS, Harness, Process, agree, free_port, until
 from tests.e2e.kafka_votes import Event, oracle, presidential
 from tests.e2e.services import Broker, Cluster, Kafka, Postgres, Server, cluster_id, put
@@ -386,17 +385,9 @@ def main() -> None:
     parser.add_argument("--kind", action="append", choices=KINDS, help="only rounds of this kind; repeatable")
     parser.add_argument("--only", action="append", help="only faults of this name, in rounds that have it; repeatable")
     arguments = parser.parse_args()
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="votestream-chaos-"))
-    try:
+    with scratch() as directory:
         tally = Chaos(directory, arguments.seed, arguments.faults, tuple(arguments.kind or KINDS), kept=arguments.tally, only=tuple(arguments.only or ())).run()
-    except BaseException:
-        print(f"what is left of the run is in {directory}", file=sys.stderr)
-        raise
-    shutil.rmtree(directory)
-    text = report(tally)
-    if arguments.report:
-        arguments.report.write_text(text)
-    print(text)
+    publish(report(tally), arguments.report)
     if tally.open_share() < 0.5:
         sys.exit("fewer than half of the faults hit a transaction, a commit or an open flush")
 

@@ -16,10 +16,9 @@ import pathlib
 import random
 import shutil
 import signal
-import sys
-import tempfile
 import time
 
+from tests.chaos.running import publish, scratch
 from tests.e2e.harness import Harness, Process, until
 from tests.e2e.kafka_votes import check, counted_records, presidential
 from tests.e2e.services import Kafka, required
@@ -186,17 +185,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--report", type=pathlib.Path, help="write a Markdown report here")
     arguments = parser.parse_args()
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="votestream-chaos-"))
-    try:
+    with scratch() as directory:
         tally = Chaos(directory, arguments.seed, arguments.kills).run()
-    except BaseException:
-        print(f"what is left of the run is in {directory}", file=sys.stderr)
-        raise
-    shutil.rmtree(directory)
-    text = report(tally, arguments.seed)
-    if arguments.report:
-        arguments.report.write_text(text)
-    print(text)
+    publish(report(tally, arguments.seed), arguments.report)
 
 
 if __name__ == "__main__":
