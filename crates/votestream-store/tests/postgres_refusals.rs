@@ -41,7 +41,7 @@ fn many_workers_start_at_once_and_one_migrates() {
         }
     });
     let sql = database.sql();
-    assert_eq!(sql.ask("SELECT max(version) FROM votestream.schema_version"), ["3"]);
+    assert_eq!(sql.ask("SELECT max(version) FROM votestream.schema_version"), ["4"]);
     assert_eq!(sql.ask("SELECT count(*) FROM votestream.store"), ["1"]);
     assert_eq!(sql.ask("SELECT count(*) FROM votestream.progress"), ["3"]);
     assert_eq!(sql.ask("SELECT count(*) FROM votestream.region"), ["51"]);
@@ -68,11 +68,11 @@ fn foreign_newer_and_older_schemas_are_left_as_they_are() {
 
     WriterStore::open(&database.url("")).unwrap();
     sql.ask("INSERT INTO votestream.schema_version (version) VALUES (99)");
-    refused(&url(&database.name, ""), "has schema 99 and this program knows up to 3; use a newer votestream");
+    refused(&url(&database.name, ""), "has schema 99 and this program knows up to 4; use a newer votestream");
     sql.ask("DELETE FROM votestream.schema_version");
     let Err(error) = ReaderStore::open(&database.url("")) else { panic!("opened") };
     assert!(
-        error.to_string().contains("has schema 0 and this program reads schema 3; open it once"),
+        error.to_string().contains("has schema 0 and this program reads schema 4; open it once"),
         "{error}"
     );
 }

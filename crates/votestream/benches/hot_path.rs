@@ -11,7 +11,7 @@ use votestream_election::event::EventParser;
 use votestream_election::fold::{Misrouted, PartitionCount, Record};
 use votestream_election::ledger::Digest;
 use votestream_election::partitioner::PartitionerSet;
-use votestream_election::seen::{SeenVoters, Unpacked, pack, unpack};
+use votestream_election::seen::{NEAR_GROUP, Near, SeenVoters, Unpacked, pack, unpack};
 use votestream_election::{Election, Millis, Offset, PartitionId, VoterKey};
 use votestream_log::batch::{BatchDecoder, BatchEncoder, Place};
 use votestream_log::{BatchBuilder, Codec};
@@ -145,10 +145,11 @@ fn seen(c: &mut Criterion) {
 }
 
 fn insert(seen: &mut SeenVoters, ids: &[u64]) {
-    for group in ids.chunks(32) {
-        black_box(group.iter().fold(0, |near, id| near ^ seen.touch(VoterKey::Integer(*id))));
-        for id in group {
-            black_box(seen.insert(VoterKey::Integer(*id), 0));
+    let mut near = Near::default();
+    for group in ids.chunks(NEAR_GROUP) {
+        seen.bring_near(group.iter().map(|id| VoterKey::Integer(*id)), &mut near);
+        for (place, id) in group.iter().enumerate() {
+            black_box(seen.insert_near((&near, place), VoterKey::Integer(*id), 0));
         }
     }
 }

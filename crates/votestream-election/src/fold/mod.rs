@@ -21,7 +21,7 @@ use crate::ids::{Millis, Offset, PartitionId, RegionIx};
 use crate::ledger::{LEAF_OFFSETS, LedgerHasher};
 use crate::partitioner::PartitionerSet;
 use crate::reject::RejectReason;
-use crate::seen::{Insertion, SeenVoters, Unpacked, pack};
+use crate::seen::{Insertion, NEAR_GROUP, Near, SeenVoters, Unpacked, pack};
 use crate::voter::VoterKey;
 use thiserror::Error;
 use timeline::Timeline;
@@ -108,8 +108,6 @@ pub enum FoldError {
     },
 }
 
-/// Votes judged before they are looked up together: their slots in the table of voters are touched first.
-const GROUP: usize = 32;
 /// Rejects in one delta before it asks to be sealed: bounds memory and the store's row.
 const REJECTS_MAX: usize = 100_000;
 
@@ -136,7 +134,9 @@ pub struct PartitionCount {
     fresh: Unpacked,
     rejects: Vec<(Offset, RejectReason)>,
     ledger: LedgerHasher,
+    /// Votes judged, to be looked up together.
     group: Vec<Vote>,
+    near: Near,
 }
 
 impl PartitionCount {
@@ -176,7 +176,8 @@ impl PartitionCount {
             fresh: Unpacked::default(),
             rejects: Vec::new(),
             ledger: LedgerHasher::new(progress.next_offset, state.chain),
-            group: Vec::with_capacity(GROUP),
+            group: Vec::with_capacity(NEAR_GROUP),
+            near: Near::default(),
         }
     }
 
@@ -221,7 +222,7 @@ impl PartitionCount {
 
     fn voted(&mut self, vote: Vote) {
         self.group.push(vote);
-        if self.group.len() == GROUP {
+        if self.group.len() == NEAR_GROUP {
             self.settle();
         }
     }
@@ -292,20 +293,22 @@ impl PartitionCount {
     /// Looks a group of votes up together and counts them in order.
     fn settle(&mut self) {
         let group = std::mem::take(&mut self.group);
-        std::hint::black_box(group.iter().fold(0, |near, vote| near ^ self.seen.touch(vote.voter)));
-        for vote in &group {
-            self.count(vote);
+        let mut near = std::mem::take(&mut self.near);
+        self.seen.bring_near(group.iter().map(|vote| vote.voter), &mut near);
+        for (place, vote) in group.iter().enumerate() {
+            self.count(vote, (&near, place));
         }
+        self.near = near;
         self.group = group;
         self.group.clear();
     }
 
-    fn count(&mut self, vote: &Vote) {
+    fn count(&mut self, vote: &Vote, near: (&Near, usize)) {
         let region = usize::from(vote.region.0);
         let cell = region * self.layout.cells() + self.layout.index(vote.candidate, vote.gender, vote.band);
         let candidate = usize::from(vote.candidate.0);
         self.timeline.advance(vote.moment);
-        match (self.seen.insert(vote.voter, cell as u32), self.policy) {
+        match (self.seen.insert_near(near, vote.voter, cell as u32), self.policy) {
             (Insertion::New, _) => {
                 self.counts.counted += 1;
                 self.timeline.counted(region, candidate);

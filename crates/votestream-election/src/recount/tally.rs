@@ -6,11 +6,8 @@ use crate::election::{DuplicatePolicy, Election};
 use crate::ids::Offset;
 use crate::ledger::{ContentHasher, Digest, LeafSeal, LedgerHasher};
 use crate::reject::RejectReason;
-use crate::seen::{Insertion, SeenVoters};
+use crate::seen::{Insertion, NEAR_GROUP, Near, SeenVoters};
 use crate::voter::VoterKey;
-
-/// Votes whose slots in the table of voters are touched before they are looked up.
-const GROUP: usize = 32;
 
 /// One pass over one partition.
 pub struct PassTally {
@@ -144,25 +141,28 @@ impl PassTally {
         if self.part.is_first() {
             self.first(stretch);
         }
-        for group in stretch.integers.chunks(GROUP) {
-            let near = group.iter().fold(0, |n, (id, _)| n ^ self.seen.touch(VoterKey::Integer(*id)));
-            std::hint::black_box(near);
-            for (id, cell) in group {
-                self.count(VoterKey::Integer(*id), *cell);
+        let Stretch { integers, texts, .. } = stretch;
+        let integers = integers.iter().map(|(id, cell)| (VoterKey::Integer(*id), *cell));
+        let texts = texts.iter().map(|(key, cell)| (VoterKey::Text(*key), *cell));
+        let mut near = Near::default();
+        let mut group = Vec::with_capacity(NEAR_GROUP);
+        let mut voters = integers.chain(texts);
+        loop {
+            group.clear();
+            group.extend(voters.by_ref().take(NEAR_GROUP));
+            if group.is_empty() {
+                break;
             }
-        }
-        for group in stretch.texts.chunks(GROUP) {
-            let near = group.iter().fold(0, |n, (key, _)| n ^ self.seen.touch(VoterKey::Text(*key)));
-            std::hint::black_box(near);
-            for (key, cell) in group {
-                self.count(VoterKey::Text(*key), *cell);
+            self.seen.bring_near(group.iter().map(|(voter, _)| *voter), &mut near);
+            for (place, (voter, cell)) in group.iter().enumerate() {
+                self.count((&near, place), *voter, *cell);
             }
         }
     }
 
     #[inline]
-    fn count(&mut self, voter: VoterKey, cell: u32) {
-        match (self.seen.insert(voter, cell), self.policy) {
+    fn count(&mut self, near: (&Near, usize), voter: VoterKey, cell: u32) {
+        match (self.seen.insert_near(near, voter, cell), self.policy) {
             (Insertion::New, _) => {
                 self.plain.counts.counted += 1;
                 self.plain.cells[cell as usize] += 1;

@@ -20,6 +20,15 @@ pub enum Insertion {
     Known(u32),
 }
 
+/// Voters that are worth bringing near at once: so many slots' loads wait together.
+pub const NEAR_GROUP: usize = table::GROUP;
+
+/// Where a group of voters is looked for in the set.
+#[derive(Debug, Default)]
+pub struct Near {
+    homes: Vec<usize>,
+}
+
 /// An exact set of voters; under `last` each with the cell of the record that counts.
 pub struct SeenVoters {
     integers: Table<u64>,
@@ -46,12 +55,39 @@ impl SeenVoters {
         table::slots_for(integers) * (8 + cell) + table::slots_for(texts) * (16 + cell)
     }
 
-    /// Brings the voter's slot near the processor; worth it for a group of voters before they are inserted.
+    /// Brings the slots of a group of voters near the processor, to add them one after the other with [`Self::insert_near`].
     #[inline]
-    pub fn touch(&self, voter: VoterKey) -> u64 {
+    pub fn bring_near(&mut self, voters: impl Iterator<Item = VoterKey> + Clone, near: &mut Near) {
+        let (mut integers, mut texts) = (0, 0);
+        for voter in voters.clone() {
+            match voter {
+                VoterKey::Integer(_) => integers += 1,
+                VoterKey::Text(_) => texts += 1,
+            }
+        }
+        self.integers.make_room(integers);
+        self.texts.make_room(texts);
+        near.homes.clear();
+        near.homes.extend(voters.clone().map(|voter| match voter {
+            VoterKey::Integer(id) => self.integers.home(id),
+            VoterKey::Text(key) => self.texts.home(key),
+        }));
+        // In a group of both kinds some slots are touched that nobody asked for.
+        if integers > 0 {
+            self.integers.touch(&near.homes);
+        }
+        if texts > 0 {
+            self.texts.touch(&near.homes);
+        }
+    }
+
+    /// As [`Self::insert`], of the voter at this place in the group that was brought near last.
+    #[inline]
+    pub fn insert_near(&mut self, (near, place): (&Near, usize), voter: VoterKey, cell: u32) -> Insertion {
+        let home = near.homes[place];
         match voter {
-            VoterKey::Integer(id) => self.integers.touch(id),
-            VoterKey::Text(key) => self.texts.touch(key),
+            VoterKey::Integer(id) => self.integers.insert_from(home, id, cell),
+            VoterKey::Text(key) => self.texts.insert_from(home, key, cell),
         }
     }
 

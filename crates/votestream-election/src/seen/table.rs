@@ -11,8 +11,6 @@ pub(super) trait Key: Pod + Eq {
     fn spread(self, seed: u64) -> u64;
     /// Whether this is the key that cannot lie in a slot.
     fn is_zero(self) -> bool;
-    /// Something of the key that a caller can use, so that a touch is not optimised away.
-    fn low(self) -> u64;
 }
 
 impl Key for u64 {
@@ -25,10 +23,6 @@ impl Key for u64 {
     fn is_zero(self) -> bool {
         self == 0
     }
-    #[inline]
-    fn low(self) -> u64 {
-        self
-    }
 }
 
 impl Key for u128 {
@@ -40,10 +34,6 @@ impl Key for u128 {
     #[inline]
     fn is_zero(self) -> bool {
         self == 0
-    }
-    #[inline]
-    fn low(self) -> u64 {
-        self as u64
     }
 }
 
@@ -98,7 +88,7 @@ pub(super) struct Table<K> {
 /// Room for a first few voters.
 const CAPACITY_MIN: usize = 1 << 10;
 /// Voters whose slots are touched before they are inserted.
-const GROUP: usize = 32;
+pub(super) const GROUP: usize = 64;
 
 impl<K: Key> Table<K> {
     pub(super) fn new(expected: u64, with_cells: bool, seed: u64) -> Self {
@@ -113,28 +103,44 @@ impl<K: Key> Table<K> {
         }
     }
 
+    /// Where the search for a key begins, until the table grows.
     #[inline]
-    fn home(&self, key: K) -> usize {
+    pub(super) fn home(&self, key: K) -> usize {
         ((u128::from(key.spread(self.seed)) * self.capacity as u128) >> 64) as usize
     }
 
+    /// Brings slots near the processor. With nothing else to do between them, their loads all wait at once.
     #[inline]
-    pub(super) fn touch(&self, key: K) -> u64 {
-        self.keys.get().get(self.home(key)).map_or(0, |k| k.low())
+    pub(super) fn touch(&self, homes: &[usize]) {
+        let keys = self.keys.get();
+        let zeros = homes.iter().filter(|home| keys.get(**home).is_some_and(|key| key.is_zero())).count();
+        std::hint::black_box(zeros);
+    }
+
+    /// Makes room, so that so many keys can be added without growing.
+    #[inline]
+    pub(super) fn make_room(&mut self, more: usize) {
+        if (self.used + more) * 5 > self.capacity * 4 {
+            self.grow((self.capacity + self.capacity / 2).max(capacity_for((self.used + more) as u64)));
+        }
     }
 
     #[inline]
     pub(super) fn insert(&mut self, key: K, cell: u32) -> Insertion {
+        self.make_room(1);
+        self.insert_from(self.home(key), key, cell)
+    }
+
+    /// Adds a key whose home is known, where there is room.
+    #[inline]
+    pub(super) fn insert_from(&mut self, home: usize, key: K, cell: u32) -> Insertion {
         if key.is_zero() {
             return match self.zero.replace(cell) {
                 None => Insertion::New,
                 Some(old) => Insertion::Known(old),
             };
         }
-        if (self.used + 1) * 5 > self.capacity * 4 {
-            self.grow((self.capacity + self.capacity / 2).max(CAPACITY_MIN));
-        }
-        let mut at = self.home(key);
+        let mut at = home;
         let keys = self.keys.get_mut();
         loop {
             let slot = &mut keys[at];
@@ -160,12 +166,14 @@ impl<K: Key> Table<K> {
     pub(super) fn load(&mut self, keys: &[K], cells: &[u32]) -> u64 {
         self.reserve(self.used as u64 + keys.len() as u64);
         let mut new = 0;
+        let mut homes = Vec::with_capacity(GROUP);
         for (group, keys) in keys.chunks(GROUP).enumerate() {
-            let near = keys.iter().fold(0, |near, key| near ^ self.touch(*key));
-            std::hint::black_box(near);
-            for (i, key) in keys.iter().enumerate() {
+            homes.clear();
+            homes.extend(keys.iter().map(|key| self.home(*key)));
+            self.touch(&homes);
+            for (i, (key, home)) in keys.iter().zip(&homes).enumerate() {
                 let cell = cells.get(group * GROUP + i).copied().unwrap_or(0);
-                new += u64::from(self.insert(*key, cell) == Insertion::New);
+                new += u64::from(self.insert_from(*home, *key, cell) == Insertion::New);
             }
         }
         new

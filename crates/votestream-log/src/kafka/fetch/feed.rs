@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use votestream_election::{Offset, PartitionId};
 
 /// What is asked for of one partition at once.
-pub(super) const PARTITION_BYTES: usize = 2 << 20;
+pub(super) const PARTITION_BYTES: usize = 1 << 20;
 /// A reader that took something this long ago is reading.
 const READING: Duration = Duration::from_millis(100);
 

@@ -5,8 +5,9 @@ use crate::kafka::NodeId;
 use std::time::{Duration, Instant};
 use votestream_election::{Offset, PartitionId};
 
-/// Fetched bytes that may wait for one reader.
-pub(super) const QUEUE_BYTES_MAX: usize = 16 << 20;
+/// Fetched bytes that may wait for one reader: few enough that what was fetched is still in the processor's cache when it is read, and that
+/// room for answers is always there to be filled again (`bodies`).
+pub(super) const QUEUE_BYTES_MAX: usize = 4 << 20;
 /// Fetched bytes that may wait in all, beyond which only readers with nothing to read are fetched for.
 pub(super) const WAITING_BYTES_MAX: usize = 256 << 20;
 /// The longest that a broker may wait for news before it answers.

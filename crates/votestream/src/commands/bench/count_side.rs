@@ -18,13 +18,11 @@ use votestream_election::event::{EventParser, Vote};
 use votestream_election::fold::{Misrouted, PartitionCount, Record};
 use votestream_election::ledger::{Digest, LedgerHasher, LedgerVote};
 use votestream_election::partitioner::{PartitionerSet, murmur2_partition};
-use votestream_election::seen::{SeenVoters, Unpacked, pack};
+use votestream_election::seen::{NEAR_GROUP, Near, SeenVoters, Unpacked, pack};
 use votestream_election::{Election, LogId, Offset, PartitionId, VoterKey};
 use votestream_sim::Simulation;
 use votestream_store::{StoreUrl, WriterStore};
 
-/// Votes looked up together, as the fold does.
-const GROUP: usize = 32;
 /// Voters generated, off the clock, before they are inserted, on it.
 const CHUNK: usize = 65_536;
 /// Up to so many voters, dedup is measured in rounds; beyond, once: it takes long enough to be steady.
@@ -199,10 +197,11 @@ fn dedup(simulation: &Simulation, voters: u64) -> Stage {
 }
 
 fn insert(seen: &mut SeenVoters, ids: &[u64]) {
-    for group in ids.chunks(GROUP) {
-        std::hint::black_box(group.iter().fold(0, |near, id| near ^ seen.touch(VoterKey::Integer(*id))));
-        for id in group {
-            std::hint::black_box(seen.insert(VoterKey::Integer(*id), 0));
+    let mut near = Near::default();
+    for group in ids.chunks(NEAR_GROUP) {
+        seen.bring_near(group.iter().map(|id| VoterKey::Integer(*id)), &mut near);
+        for (place, id) in group.iter().enumerate() {
+            std::hint::black_box(seen.insert_near((&near, place), VoterKey::Integer(*id), 0));
         }
     }
 }
