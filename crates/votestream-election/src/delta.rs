@@ -68,6 +68,27 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// A partition of which nothing is counted yet: from `start` on, under `epoch`, by this program's own loops.
+    pub fn begin(partition: PartitionId, epoch: u64, start: Offset) -> Self {
+        Self {
+            partition,
+            epoch,
+            engine: Engine::Native,
+            start_offset: start,
+            next_offset: start,
+            leader_epoch: -1,
+            counted: 0,
+            duplicate: 0,
+            rejected: 0,
+            skipped: 0,
+            flushes: 0,
+            minute: None,
+            log_end: start,
+            sealed: None,
+            outside: 0,
+        }
+    }
+
     /// Records counted, duplicate or rejected.
     pub fn records(&self) -> u64 {
         self.counted + self.duplicate + self.rejected
@@ -240,6 +261,19 @@ pub struct PartitionState {
     pub leaves: u64,
     /// The open leaf as far as counted: the rebuilt one must equal it.
     pub open_leaf: OpenLeaf,
+}
+
+impl PartitionState {
+    /// A partition with `progress` and none of so many `totals` (regions × candidates) and no leaf yet.
+    pub fn begin(progress: Progress, totals: usize) -> Self {
+        Self {
+            progress,
+            totals: vec![0; totals],
+            chain: Digest::default(),
+            leaves: 0,
+            open_leaf: OpenLeaf::default(),
+        }
+    }
 }
 
 /// What became of a flush.

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use votestream_election::bundle::{BUNDLE_VERSION, Contents, Fault, Signed, check, write};
-use votestream_election::delta::{Engine, LedgerHead, OpenLeaf, Progress, Snapshot};
+use votestream_election::delta::{LedgerHead, OpenLeaf, Progress, Snapshot};
 use votestream_election::ledger::{Digest, LEAF_OFFSETS, LeafSeal, chain};
 use votestream_election::{Election, Millis, Offset, PartitionId};
 
@@ -33,10 +33,6 @@ fn store(election: &Election) -> (Snapshot, Vec<Vec<LeafSeal>>) {
     let seal =
         LeafSeal { number: 0, records: LEAF_OFFSETS, digest, chain: chain(&Digest::default(), &digest) };
     let progress = |p: u32, next: u64, counted: u64| Progress {
-        partition: PartitionId(p),
-        epoch: 3,
-        engine: Engine::Native,
-        start_offset: Offset(0),
         next_offset: Offset(next),
         leader_epoch: 1,
         counted,
@@ -44,10 +40,8 @@ fn store(election: &Election) -> (Snapshot, Vec<Vec<LeafSeal>>) {
         rejected: 5,
         skipped: next - counted - 15,
         flushes: 4,
-        minute: None,
         log_end: Offset(next),
-        sealed: None,
-        outside: 0,
+        ..Progress::begin(PartitionId(p), 3, Offset(0))
     };
     let mut totals = vec![0; election.regions.len() * election.candidates.len()];
     (totals[0], totals[1], totals[9]) = (60_000, 10_000, 500);

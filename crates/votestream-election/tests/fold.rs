@@ -3,11 +3,11 @@
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use votestream_election::delta::{Counts, Engine, OpenLeaf, PartitionDelta, PartitionState, Progress};
+use votestream_election::delta::{Counts, PartitionDelta, PartitionState, Progress};
 use votestream_election::election::DuplicatePolicy;
 use votestream_election::event::EventParser;
 use votestream_election::fold::{Misrouted, PartitionCount, Record};
-use votestream_election::ledger::{Digest, LeafSeal};
+use votestream_election::ledger::LeafSeal;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::seen::{SeenVoters, Unpacked, unpack};
 use votestream_election::{Election, Millis, Minute, Offset, PartitionId};
@@ -27,32 +27,9 @@ struct Model {
 
 impl Model {
     fn new(election: &Election, start: u64) -> Self {
-        let progress = Progress {
-            partition: PartitionId(0),
-            epoch: 1,
-            engine: Engine::Native,
-            start_offset: Offset(start),
-            next_offset: Offset(start),
-            leader_epoch: -1,
-            counted: 0,
-            duplicate: 0,
-            rejected: 0,
-            skipped: 0,
-            flushes: 0,
-            minute: None,
-            log_end: Offset(0),
-            sealed: None,
-            outside: 0,
-        };
-        let totals = vec![0; election.candidates.len() * election.region_rows()];
+        let progress = Progress::begin(PartitionId(0), 1, Offset(start));
         Self {
-            state: PartitionState {
-                progress,
-                totals,
-                chain: Digest::default(),
-                leaves: 0,
-                open_leaf: OpenLeaf::default(),
-            },
+            state: PartitionState::begin(progress, election.candidates.len() * election.region_rows()),
             cells: vec![0; election.layout().cells() * election.region_rows()],
             seen: Vec::new(),
             rejects: Vec::new(),

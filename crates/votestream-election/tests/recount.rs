@@ -2,7 +2,7 @@
 //! same counts, cells, rejects and ledger.
 
 use proptest::prelude::*;
-use votestream_election::delta::{Engine, OpenLeaf, PartitionState, Progress};
+use votestream_election::delta::{PartitionState, Progress};
 use votestream_election::election::DuplicatePolicy;
 use votestream_election::event::EventParser;
 use votestream_election::fold::{Misrouted, PartitionCount, Record};
@@ -27,30 +27,8 @@ fn record(offset: Offset, value: &[u8]) -> Record<'_> {
 /// What the counting fold says, flushed once.
 fn folded(election: &Election, log: &Log, (start, end): (Offset, Offset)) -> Plain {
     let layout = election.layout();
-    let progress = Progress {
-        partition: PartitionId(0),
-        epoch: 1,
-        engine: Engine::Native,
-        start_offset: start,
-        next_offset: start,
-        leader_epoch: -1,
-        counted: 0,
-        duplicate: 0,
-        rejected: 0,
-        skipped: 0,
-        flushes: 0,
-        minute: None,
-        log_end: Offset(0),
-        sealed: None,
-        outside: 0,
-    };
-    let state = PartitionState {
-        progress,
-        totals: vec![0; layout.candidates * election.region_rows()],
-        chain: Digest::default(),
-        leaves: 0,
-        open_leaf: OpenLeaf::default(),
-    };
+    let progress = Progress::begin(PartitionId(0), 1, start);
+    let state = PartitionState::begin(progress, layout.candidates * election.region_rows());
     let seen = SeenVoters::new(election.duplicate, 0, 7);
     let mut fold = PartitionCount::new(election, state, seen, PLACE, Misrouted::Reject);
     let mut parser = EventParser::new(election);

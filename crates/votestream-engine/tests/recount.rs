@@ -2,7 +2,7 @@
 //! says less than there is, and a source that fails ends it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use votestream_election::delta::{Engine, Pin, Progress, Snapshot};
+use votestream_election::delta::{Pin, Progress, Snapshot};
 use votestream_election::event::Vote;
 use votestream_election::ledger::Digest;
 use votestream_election::partitioner::PartitionerSet;
@@ -79,21 +79,12 @@ impl Feed for MadeUpFeed<'_> {
 /// A store that says to have counted so many voters on each of these partitions.
 fn claim(ends: &[u64], counted: u64) -> Claim {
     let progress = (0..).zip(ends).map(|(p, end)| Progress {
-        partition: PartitionId(p),
-        epoch: 0,
-        engine: Engine::Native,
-        start_offset: Offset(0),
         next_offset: Offset(*end),
         leader_epoch: 0,
         counted,
-        duplicate: 0,
         rejected: 1,
-        skipped: 0,
-        flushes: 0,
-        minute: None,
         log_end: Offset(*end),
-        sealed: None,
-        outside: 0,
+        ..Progress::begin(PartitionId(p), 0, Offset(0))
     });
     Claim {
         stored: false,

@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use votestream_election::definition::US_PRESIDENT_2024;
-use votestream_election::delta::{Counts, Engine, OpenLeaf, PartitionState, Progress, Snapshot, VoterFile};
+use votestream_election::delta::{Counts, Engine, PartitionState, Progress, Snapshot, VoterFile};
 use votestream_election::election::DuplicatePolicy;
 use votestream_election::epoch::{PartitionAnswer, Range};
 use votestream_election::event::EventParser;
 use votestream_election::fold::{Misrouted, PartitionCount, Record};
-use votestream_election::ledger::Digest;
 use votestream_election::protocol::FlushPolicy;
 use votestream_election::seen::{SeenVoters, Unpacked, unpack};
 use votestream_election::{Election, Millis, Offset};
@@ -114,28 +113,14 @@ impl Judge {
         let layout = plan.election.layout();
         let minute = plan.minutes.iter().find(|(p, _)| *p == range.partition).unwrap().1;
         let progress = Progress {
-            partition: range.partition,
-            epoch: 1,
             engine: Engine::Spark,
-            start_offset: range.from,
-            next_offset: range.from,
-            leader_epoch: -1,
-            counted: 0,
-            duplicate: 0,
-            rejected: 0,
-            skipped: 0,
-            flushes: 0,
             minute,
             log_end: range.to,
-            sealed: None,
-            outside: 0,
+            ..Progress::begin(range.partition, 1, range.from)
         };
         let state = PartitionState {
-            progress,
             totals: vec![PLENTY; layout.candidates * plan.election.region_rows()],
-            chain: Digest::default(),
-            leaves: 0,
-            open_leaf: OpenLeaf::default(),
+            ..PartitionState::begin(progress, 0)
         };
         let mut seen = SeenVoters::new(plan.election.duplicate, known.len() as u64, 1);
         for row in known {

@@ -2,7 +2,7 @@
 
 use crate::faults::Fault;
 use crate::simulation::{Parts, Simulation};
-use votestream_election::delta::{Counts, Engine, Progress, Snapshot};
+use votestream_election::delta::{Counts, Progress, Snapshot};
 use votestream_election::election::DuplicatePolicy;
 use votestream_election::{Election, Offset, PartitionId, RejectReason};
 
@@ -63,21 +63,12 @@ impl Expected {
     pub fn snapshot(&self) -> Snapshot {
         let end = Offset(self.counts.records());
         let progress = Progress {
-            partition: PartitionId(0),
-            epoch: 0,
-            engine: Engine::Native,
-            start_offset: Offset(0),
             next_offset: end,
-            leader_epoch: -1,
             counted: self.counts.counted,
             duplicate: self.counts.duplicate,
             rejected: self.counts.rejected,
-            skipped: 0,
-            flushes: 0,
-            minute: None,
             log_end: end,
-            sealed: None,
-            outside: 0,
+            ..Progress::begin(PartitionId(0), 0, Offset(0))
         };
         Snapshot {
             store_uuid: 0,

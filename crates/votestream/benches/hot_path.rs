@@ -6,10 +6,9 @@
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use votestream_election::definition::US_PRESIDENT_2024;
-use votestream_election::delta::{Counts, Engine, OpenLeaf, PartitionState, Progress};
+use votestream_election::delta::{Counts, PartitionState, Progress};
 use votestream_election::event::EventParser;
 use votestream_election::fold::{Misrouted, PartitionCount, Record};
-use votestream_election::ledger::Digest;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::seen::{NEAR_GROUP, Near, SeenVoters, Unpacked, pack, unpack};
 use votestream_election::{Election, Millis, Offset, PartitionId, VoterKey};
@@ -71,30 +70,8 @@ fn events(c: &mut Criterion) {
 /// One partition that nothing has been counted of.
 fn count(election: &Election) -> PartitionCount {
     let layout = election.layout();
-    let progress = Progress {
-        partition: PartitionId(0),
-        epoch: 1,
-        engine: Engine::Native,
-        start_offset: Offset(0),
-        next_offset: Offset(0),
-        leader_epoch: -1,
-        counted: 0,
-        duplicate: 0,
-        rejected: 0,
-        skipped: 0,
-        flushes: 0,
-        minute: None,
-        log_end: Offset(0),
-        sealed: None,
-        outside: 0,
-    };
-    let state = PartitionState {
-        progress,
-        totals: vec![0; layout.candidates * election.region_rows()],
-        chain: Digest::default(),
-        leaves: 0,
-        open_leaf: OpenLeaf::default(),
-    };
+    let progress = Progress::begin(PartitionId(0), 1, Offset(0));
+    let state = PartitionState::begin(progress, layout.candidates * election.region_rows());
     let seen = SeenVoters::new(election.duplicate, VOTES, 7);
     PartitionCount::new(election, state, seen, (1, PartitionerSet::MURMUR2), Misrouted::Stop)
 }

@@ -9,10 +9,10 @@ use votestream_archive::manifest::chain::ManifestWriter;
 use votestream_archive::place::Place;
 use votestream_archive::{Archive, Kept, Lane, Sealed, compact};
 use votestream_election::archived::{ArchivedOutcome, ArchivedRow, RowMaker};
-use votestream_election::delta::{Engine, OpenLeaf, PartitionState, Progress};
+use votestream_election::delta::{PartitionState, Progress};
 use votestream_election::event::EventParser;
 use votestream_election::fold::{Misrouted, PartitionCount, Record};
-use votestream_election::ledger::{Digest, LeafSeal};
+use votestream_election::ledger::LeafSeal;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::seen::SeenVoters;
 use votestream_election::{Election, Millis, Offset, PartitionId};
@@ -151,30 +151,8 @@ fn expected(records: &[Owned], every_value: bool) -> Vec<Row> {
 fn counted(records: &[Owned]) -> Vec<LeafSeal> {
     let election = Election::preset("us-president-2024").unwrap();
     let layout = election.layout();
-    let progress = Progress {
-        partition: PARTITION,
-        epoch: 0,
-        engine: Engine::Native,
-        start_offset: Offset(0),
-        next_offset: Offset(0),
-        leader_epoch: -1,
-        counted: 0,
-        duplicate: 0,
-        rejected: 0,
-        skipped: 0,
-        flushes: 0,
-        minute: None,
-        log_end: Offset(0),
-        sealed: None,
-        outside: 0,
-    };
-    let state = PartitionState {
-        progress,
-        totals: vec![0; layout.candidates * election.region_rows()],
-        chain: Digest::default(),
-        leaves: 0,
-        open_leaf: OpenLeaf::default(),
-    };
+    let progress = Progress::begin(PARTITION, 0, Offset(0));
+    let state = PartitionState::begin(progress, layout.candidates * election.region_rows());
     let seen = SeenVoters::new(election.duplicate, 100, 1);
     let mut fold = PartitionCount::new(&election, state, seen, (1, PartitionerSet::ALL), Misrouted::Reject);
     let mut parser = EventParser::new(&election);

@@ -4,7 +4,7 @@ use super::demographics::{Demographics, Moment};
 use super::regions::{RegionDetail, Regions};
 use super::*;
 use crate::definition::{POLL, US_PRESIDENT_2024};
-use crate::delta::{DeskAct, DeskAction, Engine, LedgerHead, OpenLeaf, Progress};
+use crate::delta::{DeskAct, DeskAction, LedgerHead, OpenLeaf, Progress};
 use crate::election::{DuplicatePolicy, Publish, Region};
 use crate::ids::{Offset, PartitionId};
 use crate::releases::{BlockKind, ReleaseBlock};
@@ -37,21 +37,14 @@ fn snapshot(totals: &[u64], duplicate: u64, rejected: u64, backlog: u64) -> Snap
     let counted: u64 = totals.iter().sum();
     let next = counted + duplicate + rejected;
     let progress = |partition: u32, counted, duplicate, rejected, log_end: u64| Progress {
-        partition: PartitionId(partition),
-        epoch: 1,
-        engine: Engine::Native,
-        start_offset: Offset(0),
         next_offset: Offset(counted + duplicate + rejected),
         leader_epoch: 0,
         counted,
         duplicate,
         rejected,
-        skipped: 0,
         flushes: 3,
-        minute: None,
         log_end: Offset(log_end),
-        sealed: None,
-        outside: 0,
+        ..Progress::begin(PartitionId(partition), 1, Offset(0))
     };
     Snapshot {
         store_uuid: 7,

@@ -1,11 +1,10 @@
 //! The domain's own fold over records of a topic, epoch by epoch, as the native engine runs it, put into the shape of Spark's answers.
 
 use crate::topic::Lying;
-use votestream_election::delta::{Counts, Engine, OpenLeaf, PartitionState, Progress, TimelineRow};
+use votestream_election::delta::{Counts, PartitionState, Progress, TimelineRow};
 use votestream_election::epoch::PartitionAnswer;
 use votestream_election::event::EventParser;
 use votestream_election::fold::{Misrouted, PartitionCount, Record};
-use votestream_election::ledger::Digest;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::seen::SeenVoters;
 use votestream_election::{Election, Millis, Minute, Offset, PartitionId, RegionIx, RejectReason};
@@ -35,30 +34,8 @@ impl Native {
         rejects: bool,
         now: Millis,
     ) -> Self {
-        let progress = Progress {
-            partition: PartitionId(partition),
-            epoch: 1,
-            engine: Engine::Native,
-            start_offset: Offset(0),
-            next_offset: Offset(0),
-            leader_epoch: -1,
-            counted: 0,
-            duplicate: 0,
-            rejected: 0,
-            skipped: 0,
-            flushes: 0,
-            minute: None,
-            log_end: Offset(0),
-            sealed: None,
-            outside: 0,
-        };
-        let state = PartitionState {
-            progress,
-            totals: vec![0; election.candidates.len() * election.region_rows()],
-            chain: Digest::default(),
-            leaves: 0,
-            open_leaf: OpenLeaf::default(),
-        };
+        let progress = Progress::begin(PartitionId(partition), 1, Offset(0));
+        let state = PartitionState::begin(progress, election.candidates.len() * election.region_rows());
         let misrouted = if rejects { Misrouted::Reject } else { Misrouted::Stop };
         let seen = SeenVoters::new(election.duplicate, 0, 7);
         let mut fold = PartitionCount::new(election, state, seen, (partitions, possible), misrouted);

@@ -1,7 +1,7 @@
 //! Reports in the standard's form: what refers to what, what adds up, and what is not told.
 
 use super::*;
-use crate::delta::{DeskAct, DeskAction, Engine, LedgerHead, Progress, Snapshot};
+use crate::delta::{DeskAct, DeskAction, LedgerHead, Progress, Snapshot};
 use crate::election::Publish;
 use crate::ids::{Minute, Offset, PartitionId};
 use serde_json::Value;
@@ -20,21 +20,14 @@ fn snapshot(election: &Election, votes: impl Fn(usize, usize) -> u64) -> Snapsho
         sequence: 42,
         as_of: (counted > 0).then_some(AS_OF),
         progress: vec![Progress {
-            partition: PartitionId(0),
-            epoch: 1,
-            engine: Engine::Native,
-            start_offset: Offset(0),
             next_offset: Offset(counted + 5),
             leader_epoch: 0,
             counted,
             duplicate: 3 * u64::from(counted > 0),
             rejected: 2 * u64::from(counted > 0),
-            skipped: 0,
             flushes: 1,
-            minute: None,
             log_end: Offset(counted + 5),
-            sealed: None,
-            outside: 0,
+            ..Progress::begin(PartitionId(0), 1, Offset(0))
         }],
         totals,
         ledger: vec![LedgerHead::default()],
