@@ -1,18 +1,14 @@
 //! Topics made and described on a real broker: what exists, what is refused, and what is said.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-use votestream_log::{KafkaUrl, LogError, create_topic, describe};
+#[path = "kafka_common/names.rs"]
+mod names;
 
-/// The broker's `host:port`.
-fn broker() -> String {
-    std::env::var("VOTESTREAM_TEST_KAFKA")
-        .expect("VOTESTREAM_TEST_KAFKA is not set: run this through scripts/with-services.sh")
-}
+use names::{broker, unique};
+use votestream_log::{KafkaUrl, LogError, create_topic, describe};
 
 /// A topic that no other test and no other run has.
 fn topic(name: &str) -> KafkaUrl {
-    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-    KafkaUrl::new([broker()], format!("{name}-{}-{nanos}", std::process::id()))
+    KafkaUrl::new([broker()], unique(name))
 }
 
 #[test]

@@ -1,16 +1,20 @@
 //! Batches as Kafka's own Java producer and librdkafka compress them, taken raw from a broker's Fetch answers, decode.
 
+#[path = "kafka_common/names.rs"]
+mod names;
+
 use bytes::{BufMut, BytesMut};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::{
     ApiKey, BrokerId, FetchRequest, FetchResponse, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use names::{broker, unique, variable};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use votestream_log::batch::BatchDecoder;
 use votestream_log::{KafkaUrl, create_topic};
 
@@ -21,16 +25,9 @@ const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 /// Long enough that a producer cuts it into several batches, and snappy's framing into several blocks.
 const VALUES: u64 = 4_000;
 
-fn variable(name: &str) -> String {
-    std::env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is not set: run this through scripts/with-services.sh"))
-}
-
 /// A new topic with one partition.
 fn topic(name: &str) -> KafkaUrl {
-    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-    let url =
-        KafkaUrl::new([variable("VOTESTREAM_TEST_KAFKA")], format!("{name}-{}-{nanos}", std::process::id()));
+    let url = KafkaUrl::new([broker()], unique(name));
     create_topic(&url, 1, 1).unwrap();
     url
 }

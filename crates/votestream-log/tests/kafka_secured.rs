@@ -1,10 +1,14 @@
 //! TLS and SASL against a real broker that has both: every way in works, every wrong way is told in a sentence and in time.
 
+#[path = "kafka_common/names.rs"]
+mod names;
+
+use names::{unique, variable};
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use votestream_election::{Millis, Offset, PartitionId, SourceId};
 use votestream_log::{
     BatchBuilder, KafkaUrl, LogError, LogReader, LogUrl, LogWriter, WriterOptions, create_topic, describe,
@@ -15,8 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 
 /// What `env` in the broker's directory says.
 fn secured() -> HashMap<String, String> {
-    let dir = std::env::var("VOTESTREAM_TEST_KAFKA_SECURED")
-        .expect("VOTESTREAM_TEST_KAFKA_SECURED is not set: run this through scripts/with-services.sh");
+    let dir = variable("VOTESTREAM_TEST_KAFKA_SECURED");
     let text = std::fs::read_to_string(Path::new(&dir).join("env")).unwrap();
     text.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
 }
@@ -28,11 +31,6 @@ fn url(template: &str) -> KafkaUrl {
         text = text.replace(&format!("{{{name}}}"), &value);
     }
     text.parse().unwrap()
-}
-
-fn unique(name: &str) -> String {
-    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-    format!("{name}-{}-{nanos}", std::process::id())
 }
 
 const ANNA: &str = "user={USER}&password_file={PASSWORD_FILE}";

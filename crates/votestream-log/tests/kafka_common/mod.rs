@@ -1,29 +1,17 @@
-//! What the tests on real brokers share: topics, patience, and a broker of one's own.
+//! What the tests on real brokers share: topics, names, patience, and a broker of one's own.
 
 #![allow(dead_code, reason = "each test target uses a part of it")]
+
+pub mod names;
+pub mod waiting;
+
+pub use names::{broker, unique};
+pub use waiting::{PATIENCE, eventually};
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 use votestream_log::KafkaUrl;
-
-/// How long anything may take before a test gives it up: the machine is shared.
-pub const PATIENCE: Duration = Duration::from_mins(1);
-
-/// The broker that the tests share.
-pub fn broker() -> String {
-    std::env::var("VOTESTREAM_TEST_KAFKA")
-        .expect("VOTESTREAM_TEST_KAFKA names no broker; run this through scripts/with-services.sh")
-}
-
-/// A name that nobody else uses.
-pub fn unique(what: &str) -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
-    format!("{what}-{now:x}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
-}
 
 /// A new topic with a session timeout of its own for who reads it.
 pub fn topic(broker: &str, what: &str, partitions: u32, session_timeout_ms: u32) -> KafkaUrl {
@@ -31,19 +19,6 @@ pub fn topic(broker: &str, what: &str, partitions: u32, session_timeout_ms: u32)
     url.options.session_timeout_ms = session_timeout_ms;
     assert!(votestream_log::create_topic(&url, partitions, 1).unwrap(), "made anew");
     url
-}
-
-/// Waits until `ready` answers something.
-#[track_caller]
-pub fn eventually<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = ready() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// A broker of one's own, from the jars that the variable names.
@@ -56,9 +31,7 @@ pub struct Broker {
 
 impl Broker {
     pub fn start() -> Self {
-        let lib = std::env::var_os("VOTESTREAM_TEST_KAFKA_LIB").expect(
-            "VOTESTREAM_TEST_KAFKA_LIB names no folder of jars; run this through scripts/with-services.sh",
-        );
+        let lib = names::variable("VOTESTREAM_TEST_KAFKA_LIB");
         let dir = tempfile::tempdir().unwrap();
         let (port, controller) = (free_port(), free_port());
         let properties = format!(

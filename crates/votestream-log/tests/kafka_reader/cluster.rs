@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
-use crate::support::{PATIENCE, until};
+use crate::support::{PATIENCE, until, variable};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer};
 use std::fs::File;
@@ -129,8 +129,7 @@ impl Cluster {
     }
 
     fn java(&self, id: usize) -> Command {
-        let lib = std::env::var("VOTESTREAM_TEST_KAFKA_LIB")
-            .expect("VOTESTREAM_TEST_KAFKA_LIB is not set: run this through scripts/with-services.sh");
+        let lib = variable("VOTESTREAM_TEST_KAFKA_LIB");
         let mut java = Command::new("java");
         java.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &format!("{lib}/*")]);
         let errors =

@@ -1,31 +1,21 @@
 //! What the scenarios share: topics, producers (librdkafka's), and all of a partition as a list.
 
+#[path = "../kafka_common/names.rs"]
+mod names;
+#[path = "../kafka_common/waiting.rs"]
+mod waiting;
+
+pub use names::{broker, unique, variable};
+pub use waiting::{Deadline, PATIENCE, until, wait_for};
+
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use votestream_election::{Offset, PartitionId};
 use votestream_log::{KafkaUrl, LogError, LogReader, LogUrl, PartitionReader};
-
-/// The longest that a test waits for something that must come.
-pub const PATIENCE: Duration = Duration::from_secs(90);
-
-/// The broker's `host:port`.
-pub fn broker() -> String {
-    std::env::var("VOTESTREAM_TEST_KAFKA")
-        .expect("VOTESTREAM_TEST_KAFKA is not set: run this through scripts/with-services.sh")
-}
-
-/// A name that no other test and no other run has.
-pub fn unique(name: &str) -> String {
-    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-    format!("{name}-{}-{nanos}", std::process::id())
-}
 
 /// A new topic.
 pub fn topic(name: &str, partitions: i32, config: &[(&str, &str)]) -> KafkaUrl {
@@ -125,7 +115,7 @@ pub fn votes(numbers: std::ops::Range<u64>) -> Vec<(u64, Vec<u8>)> {
 
 /// Reads on until the reader stands at `until` or beyond.
 pub fn read_on(log: &LogReader, reader: &mut PartitionReader, until: u64) -> Result<Read, LogError> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Deadline::start();
     let mut read = Read::default();
     while reader.position().0 < until {
         while let Some(batch) = reader.next_batch()? {
@@ -140,7 +130,7 @@ pub fn read_on(log: &LogReader, reader: &mut PartitionReader, until: u64) -> Res
             }
         }
         if reader.position().0 < until {
-            assert!(Instant::now() < deadline, "at {}: {:?}", reader.position(), log.trouble());
+            deadline.ahead(|| format!("at {}: {:?}", reader.position(), log.trouble()));
             log.wait_past(&past(log, reader), Duration::from_secs(1))?;
         }
     }
@@ -163,42 +153,15 @@ pub fn read_all(log: &LogReader, partition: u32, from: u64) -> Read {
 
 /// The error that a reader comes to.
 pub fn read_to_error(log: &LogReader, reader: &mut PartitionReader) -> LogError {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Deadline::start();
     loop {
         match reader.next_batch() {
             Ok(Some(_)) => {}
             Ok(None) => {
-                assert!(Instant::now() < deadline, "at {}: {:?}", reader.position(), log.trouble());
+                deadline.ahead(|| format!("at {}: {:?}", reader.position(), log.trouble()));
                 log.wait_past(&past(log, reader), Duration::from_secs(1)).unwrap();
             }
             Err(error) => return error,
-        }
-    }
-}
-
-/// Waits for a condition.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Waits for a future; a thread that polls librdkafka wakes it.
-pub fn wait_for<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => std::thread::park(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A broker with quotas: it says for how long it wants to be left alone, and is; all that is read and written comes through all the same.
 
 use crate::broker::Broker;
-use crate::support::{PATIENCE, Source, check, open, read, topic};
+use crate::support::{Deadline, Source, check, open, read, topic};
 use crate::tap::{Tap, Throttled};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::alter_client_quotas_request::{EntityData, EntryData, OpData};
@@ -11,7 +11,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use votestream_election::{Offset, PartitionId, SourceId};
 use votestream_log::{KafkaUrl, LogReader, LogUrl};
 
@@ -68,9 +68,9 @@ fn read_ours(url: &KafkaUrl) -> u64 {
     let mut readers: Vec<_> = (0..log.partitions())
         .map(|partition| log.partition(PartitionId(partition), Offset(0)).unwrap())
         .collect();
-    let (mut records, deadline) = (0, Instant::now() + PATIENCE);
+    let (mut records, deadline) = (0, Deadline::start());
     while readers.iter().zip(&ends).any(|(reader, end)| reader.position() < *end) {
-        assert!(Instant::now() < deadline, "{records} records: {:?}", log.trouble());
+        deadline.ahead(|| format!("{records} records: {:?}", log.trouble()));
         for reader in &mut readers {
             while let Some(batch) = reader.next_batch().unwrap() {
                 if !batch.is_skipped() {

@@ -2,11 +2,11 @@
 //! speaks them, too, behind a proxy that hides the newer ones from us.
 
 use crate::broker::Broker;
-use crate::support::{PATIENCE, Source, check, key, open, read, topic};
+use crate::support::{Deadline, PATIENCE, Source, check, key, open, read, topic, until};
 use crate::tap::{Caps, Tap};
 use kafka_protocol::messages::ApiKey;
 use rdkafka::producer::{BaseRecord, Producer};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use votestream_election::{LogId, Offset, PartitionId, SourceId};
 use votestream_log::{KafkaUrl, LogReader, LogUrl};
 
@@ -52,9 +52,9 @@ fn values(url: &KafkaUrl, partition: u32) -> Vec<(Option<String>, String)> {
     let end = log.refresh_ends().unwrap()[partition as usize];
     let mut reader = log.partition(PartitionId(partition), Offset(0)).unwrap();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let (mut values, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+    let (mut values, deadline) = (Vec::new(), Deadline::start());
     while reader.position() < end {
-        assert!(Instant::now() < deadline, "at {} of {end}: {:?}", reader.position(), log.trouble());
+        deadline.ahead(|| format!("at {} of {end}: {:?}", reader.position(), log.trouble()));
         while let Some(batch) = reader.next_batch().unwrap() {
             if !batch.is_skipped() {
                 let records = batch.records().map(Result::unwrap);
@@ -101,10 +101,7 @@ fn every_version_of_fetch_reads_what_is_committed() {
     for caps in FETCH {
         tap.cap(caps);
         // The markers' own writing may come a moment later.
-        let deadline = Instant::now() + PATIENCE;
-        while values(&url, 0) != expect {
-            assert!(Instant::now() < deadline, "version {}: {} values", caps[0].1, values(&url, 0).len());
-        }
+        until(&format!("all values, read in version {}", caps[0].1), || values(&url, 0) == expect);
         assert_eq!(tap.versions(ApiKey::Fetch), [caps[0].1]);
     }
 }

@@ -2,21 +2,17 @@
 
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
+use crate::support::{eventually, variable};
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 
 pub struct Broker {
     dir: tempfile::TempDir,
     child: Child,
     pub port: u16,
-}
-
-fn lib() -> String {
-    std::env::var("VOTESTREAM_TEST_KAFKA_LIB").expect(
-        "VOTESTREAM_TEST_KAFKA_LIB names no folder of jars; run this through scripts/with-services.sh",
-    )
+    /// Where it names itself, past whatever lies before its other port.
+    pub inside: u16,
 }
 
 pub fn free_port() -> u16 {
@@ -26,7 +22,13 @@ pub fn free_port() -> u16 {
 fn java() -> Command {
     let mut command = Command::new("java");
     command
-        .args(["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &format!("{}/*", lib())])
+        .args([
+            "-Xmx384m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            &format!("{}/*", variable("VOTESTREAM_TEST_KAFKA_LIB")),
+        ])
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     command
@@ -61,17 +63,13 @@ impl Broker {
             .unwrap();
         assert!(formatted.success(), "the broker's storage was not formatted");
         let child = java().arg("kafka.Kafka").arg(properties).spawn().unwrap();
-        let broker = Self { dir, child, port };
+        let broker = Self { dir, child, port, inside };
         broker.await_port();
         broker
     }
 
     fn await_port(&self) {
-        let deadline = Instant::now() + crate::support::PATIENCE;
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(Instant::now() < deadline, "the broker did not start");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        eventually("the broker listens", || TcpStream::connect(("127.0.0.1", self.port)).ok());
     }
 
     /// Kills it at once and starts it again.

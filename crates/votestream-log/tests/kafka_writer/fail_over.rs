@@ -2,11 +2,10 @@
 //! way. Nothing is lost, doubled or out of order, and every acknowledgement comes.
 
 use crate::cluster::Cluster;
-use crate::support::{PATIENCE, Source, check, open, read, until};
+use crate::support::{Deadline, Source, check, open, read, until};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::Instant;
 use votestream_election::{Offset, SourceId};
 use votestream_log::{KafkaUrl, LogError, describe};
 
@@ -105,9 +104,9 @@ fn check_told(acks: &crate::support::Acks, read: &[crate::support::Read], record
     let at: std::collections::HashMap<(u32, u64), u64> =
         read.iter().map(|record| ((record.partition, record.offset), record.index())).collect();
     let (mut told, mut ends) = (0, [Offset(0); PARTITIONS as usize]);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Deadline::start();
     while told < records {
-        let (partition, indexes, range) = match acks.recv_timeout(deadline - Instant::now()) {
+        let (partition, indexes, range) = match acks.recv_timeout(deadline.left()) {
             Ok(ack) => ack,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 panic!("{told} of {records} records are acknowledged")

@@ -2,7 +2,7 @@
 
 use crate::broker::Broker;
 use crate::proxy::Proxy;
-use crate::support::{PATIENCE, Source, check, check_acks, open, read, read_as, topic};
+use crate::support::{Deadline, Source, check, check_acks, open, read, read_as, topic, until};
 use std::time::{Duration, Instant};
 use votestream_election::{Millis, PartitionId, SourceId};
 use votestream_log::{BatchBuilder, Codec, KafkaUrl, LogError, TryAppendError};
@@ -27,10 +27,10 @@ fn connections_cut_in_the_middle() {
         let before = proxy.made();
         proxy.cut(25);
         let mut records = 0;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Deadline::start();
         // As long as cuts are left, and some more.
         while proxy.made() < before + 25 {
-            assert!(Instant::now() < deadline, "{} cuts", proxy.made() - before);
+            deadline.ahead(|| format!("25 cuts; {} were made", proxy.made() - before));
             (records..records + 5_000).for_each(|index| maker.push(index).unwrap());
             records += 5_000;
             maker.flush().unwrap();
@@ -69,9 +69,17 @@ fn a_broker_killed_and_started_again() {
     }
 }
 
+/// A transaction is under way in the topic.
+fn is_open(url: &KafkaUrl) -> bool {
+    let facts = votestream_log::describe(url).unwrap();
+    let mut offsets = facts.partitions.iter().filter_map(|partition| partition.offsets);
+    offsets.any(|offsets| offsets.high_watermark > offsets.stable)
+}
+
 #[test]
 fn a_transaction_that_takes_too_long_is_sent_again() {
-    let (_broker, proxy, url) = behind_proxy("slow", 2);
+    let (broker, proxy, url) = behind_proxy("slow", 2);
+    let past_proxy = KafkaUrl::new([format!("127.0.0.1:{}", broker.inside)], &url.topic);
     let writer = open(&url);
     let mut maker = Source::new(&writer, Some(SourceId(4)), 8_000);
     let mut records = 0;
@@ -81,17 +89,12 @@ fn a_transaction_that_takes_too_long_is_sent_again() {
             (records..records + 2_000).for_each(|index| maker.push(index).unwrap());
             records += 2_000;
             maker.cut().unwrap();
-            let facts = votestream_log::describe(&url).unwrap();
-            let mut offsets = facts.partitions.iter().filter_map(|partition| partition.offsets);
-            if offsets.any(|offsets| offsets.high_watermark > offsets.stable) {
+            if is_open(&url) {
                 break;
             }
         }
         proxy.hold(true);
-        let let_go = Instant::now() + Duration::from_secs(12);
-        while Instant::now() < let_go {
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        until("the brokers abort it", || !is_open(&past_proxy));
         proxy.hold(false);
         (records..records + 2_000).for_each(|index| maker.push(index).unwrap());
         records += 2_000;

@@ -2,65 +2,26 @@
 
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
+#[path = "../kafka_common/names.rs"]
+mod names;
+#[path = "../kafka_common/waiting.rs"]
+mod waiting;
+
+pub use names::{broker, unique, variable};
+pub use waiting::{Deadline, PATIENCE, eventually, until, wait_for};
+
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Message, Offset as KafkaOffset, TopicPartitionList};
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
-use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use votestream_election::partitioner::murmur2_partition;
 use votestream_election::{Millis, Offset, PartitionId, SourceId};
 use votestream_log::{Ack, AppendHandle, BatchBuilder, KafkaUrl, LogError, LogUrl, LogWriter, WriterOptions};
 
-/// How long anything may take before a test gives it up: the machine is shared.
-pub const PATIENCE: Duration = Duration::from_secs(90);
 /// The time of record `index` is this many milliseconds and `index` more.
 pub const EPOCH: i64 = 1_730_000_000_000;
-
-/// The broker that the tests share.
-pub fn broker() -> String {
-    std::env::var("VOTESTREAM_TEST_KAFKA")
-        .expect("VOTESTREAM_TEST_KAFKA names no broker; run this through scripts/with-services.sh")
-}
-
-/// A name that nobody else uses.
-pub fn unique(what: &str) -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
-    format!("{what}-{now:x}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
-}
-
-/// Waits for a condition.
-#[track_caller]
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Waits for what an admin client does; its own thread delivers the answer.
-pub fn wait_for<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => std::thread::park(),
-        }
-    }
-}
 
 /// A new topic that nobody else uses.
 pub fn topic(broker: &str, what: &str, partitions: u32) -> KafkaUrl {
@@ -203,10 +164,10 @@ pub fn read_as(url: &KafkaUrl, partitions: u32, isolation: &str) -> Vec<Read> {
         list.add_partition_offset(&url.topic, p as i32, KafkaOffset::Beginning).unwrap();
     }
     consumer.assign(&list).unwrap();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Deadline::start();
     let (mut read, mut ended) = (Vec::new(), BTreeSet::new());
     while ended.len() < partitions as usize {
-        assert!(Instant::now() < deadline, "partitions {ended:?} of {} were read to their ends", url.topic);
+        deadline.ahead(|| format!("of {} only partitions {ended:?} were read to their ends", url.topic));
         match consumer.poll(Duration::from_millis(100)) {
             None => {}
             Some(Ok(message)) => read.push(Read {
