@@ -18,6 +18,7 @@ import shutil
 import signal
 import time
 
+from tests.chaos.fail_points import fail_binary, named
 from tests.chaos.running import publish, scratch
 from tests.e2e.harness import Harness, Process, until
 from tests.e2e.kafka_votes import check, counted_records, presidential
@@ -29,18 +30,6 @@ PARTITIONS = 4
 # So many epochs that files of voters come to be merged.
 VOTES = 100_000
 EPOCH = 2_500
-# Steps in which the client dies: of an epoch, of sealing leaves, of merging files of voters, of sweeping what earlier attempts left.
-STEPS = (
-    "spark-attempt-begun",
-    "spark-epoch-answered",
-    "spark-before-flush",
-    "spark-after-flush",
-    "spark-hashed",
-    "spark-sealed",
-    "spark-merged",
-    "spark-swapped",
-    "spark-swept",
-)
 # An epoch takes some seconds: instants are drawn from its length, and from the start before it.
 INSTANT_SECONDS_MAX = 8.0
 STEP_SECONDS_MAX = 10.0
@@ -74,6 +63,9 @@ class Chaos:
         self.directory, self.wanted, self.say = directory, kills, say
         self.random, self.seed = random.Random(seed), seed
         self.kafka = Kafka(required("VOTESTREAM_TEST_KAFKA"))
+        # Steps in which the client dies: of an epoch, of sealing leaves, of merging files of voters, of sweeping what earlier attempts left.
+        self.steps = named("spark-")
+        assert self.steps, f"{fail_binary()} has no fail points of Spark: build one with --features failpoints,spark"
         self.server = SparkServer(directory / "spark")
         self.tally = Tally()
 
@@ -119,7 +111,7 @@ class Chaos:
         draw = self.random.randrange(SHARES)
         kind, action = AT_RANDOM, None
         if draw > 3:
-            kind, off = self.random.choice(STEPS), self.random.randrange(3)
+            kind, off = self.random.choice(self.steps), self.random.randrange(3)
             action = "return" if off == 0 else f"{off}*off->return"
         worker = vs.start(*command, env={"FAILPOINTS": f"{kind}={action}"} if action else None)
         if draw == 0 and not self._survives_the_server(vs, worker, before):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chaos.test_fail_points import dies, named, with_fail_points  # noqa: F401
+from tests.chaos.fail_points import named
+from tests.chaos.test_fail_points import dies, with_fail_points  # noqa: F401
 from tests.e2e import archived
 from tests.e2e.harness import Harness
 from tests.oracle.count import count_bytes, us_president_2024

@@ -1,25 +1,19 @@
 """Every named step of a flush, of a segment roll and of all else that is durable is died at, at least once, and resumed
-from.
-
-`votestream fail-points` prints the names, one a line. `FAILPOINTS="name=3*off->return"` makes a binary that was built
-with them abort at that step the fourth time it comes by. `VOTESTREAM_FAIL_BIN`, else the binary under test.
-"""
+from."""
 
 from __future__ import annotations
 
-import functools
 import json
-import os
 import pathlib
 import random
 import shutil
 import signal
-import subprocess
 
 import pytest
 
 from tests.chaos.evidence import log_state, store_state
-from tests.e2e.harness import Harness, agree, binary, free_port
+from tests.chaos.fail_points import fail_binary, named, names
+from tests.e2e.harness import Harness, agree, free_port
 from tests.oracle.count import count_file, us_president_2024
 
 VOTES = 60_000
@@ -27,30 +21,23 @@ VOTES = 60_000
 BULKY_VOTES = 9_500
 
 
-def fail_binary() -> str:
-    return os.environ.get("VOTESTREAM_FAIL_BIN") or binary()
-
-
-@functools.cache
-def names() -> tuple[str, ...]:
-    try:
-        outcome = subprocess.run([fail_binary(), "fail-points"], capture_output=True, text=True, timeout=60)
-    except (AssertionError, OSError):
-        return ()
-    return tuple(outcome.stdout.split()) if outcome.returncode == 0 else ()
-
-
-def named(*prefixes: str, but: tuple[str, ...] = ()) -> list[str]:
-    return [name for name in names() if name.startswith(prefixes) and not (but and name.startswith(but))]
-
-
-# Archiving is in test_archive_fail_points.py, pruning in test_prune_fail_points.py, a head in a store in test_archive_s3.py.
-BY_HAND = ("archive-", "head-", "prune-", "log-recover", "log-roll", "store-compact", "store-release", "store-desk", "store-rebuild")
+# Archiving is in test_archive_fail_points.py, pruning in test_prune_fail_points.py, a head in a store in test_archive_s3.py. A topic is
+# written in votestream-log/tests/kafka_writer/kill.rs; Spark's steps are in spark_chaos.py, what they do to a store in votestream-store/tests/crash.rs.
+BY_HAND = (
+    "archive-", "head-", "prune-", "kafka-", "spark-", "log-recover", "log-roll",
+    "store-compact", "store-release", "store-desk", "store-rebuild", "store-files", "store-swap", "store-seal",
+)  # fmt: skip
 
 
 def test_there_are_fail_points() -> None:
     assert names(), f"{fail_binary()} names no fail points: build one with them and name it with VOTESTREAM_FAIL_BIN"
-    assert any("flush" in name for name in names()) and any("roll" in name for name in names())
+    assert all(named(prefix) for prefix in ("log-roll", "store-", "count-", "kafka-", "archive-"))
+    assert len(set(names())) == len(names())
+
+
+def test_those_of_spark_are_among_them_where_it_is_built(vs: Harness) -> None:
+    refusal = vs.run("count", "--engine", "spark", "--log", vs.log, "--store", vs.store, status=2).err
+    assert bool(named("spark-")) == ("left out of this build" not in refusal), refusal
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.chaos.fail_points import fail_binary, names
 from tests.chaos.steps import Life, Steps, right, votes
-from tests.chaos.test_fail_points import fail_binary, names
 from tests.e2e.harness import agree
 
 SIDE_BY_SIDE = 3

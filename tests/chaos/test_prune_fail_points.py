@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from tests.chaos.test_fail_points import dies, named, with_fail_points  # noqa: F401
+from tests.chaos.fail_points import named
+from tests.chaos.test_fail_points import dies, with_fail_points  # noqa: F401
 from tests.e2e import archived
 from tests.e2e.archiving import archive, archive_url, recount_archive
 from tests.e2e.harness import Harness

@@ -6,6 +6,7 @@ mod bench;
 mod count;
 mod desk;
 mod doctor;
+mod fail_points;
 mod ingest;
 mod init;
 #[cfg(feature = "sign")]
@@ -27,7 +28,6 @@ use crate::Outcome;
 use crate::args::{Cli, Command};
 use anyhow::Result;
 use clap::CommandFactory;
-use std::io::Write;
 use votestream_election::Millis;
 use votestream_election::delta::DeskAction;
 
@@ -76,21 +76,8 @@ pub fn run(cli: Cli) -> Result<Outcome> {
             clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
             Ok(Outcome::Done)
         }
-        Command::FailPoints => fail_points(),
+        Command::FailPoints => fail_points::run(),
     }
-}
-
-fn fail_points() -> Result<Outcome> {
-    let mut out = std::io::stdout();
-    #[cfg(feature = "archive")]
-    let of_archive = [votestream_archive::FAIL_POINTS, votestream_engine::ARCHIVE_FAIL_POINTS].concat();
-    #[cfg(not(feature = "archive"))]
-    let of_archive = Vec::new();
-    let others = [votestream_log::FAIL_POINTS, votestream_store::FAIL_POINTS, votestream_engine::FAIL_POINTS];
-    for point in [others.concat(), of_archive].concat() {
-        writeln!(out, "{point}")?;
-    }
-    Ok(Outcome::Done)
 }
 
 /// The wall clock.
