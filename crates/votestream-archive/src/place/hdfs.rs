@@ -15,6 +15,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const UNFINISHED: &str = ".unfinished";
 /// An unfinished file that nobody has written to for so long is nobody's.
 const ABANDONED_MS: u64 = 3_600_000;
+/// A long list takes as long as so many bytes.
+const LIST_BYTES: u64 = 1 << 26;
 /// Files under way at once: closing one takes the client half a second, however small it is.
 const WIDTH: usize = 8;
 /// How often a NameNode that does not answer is asked, in the client: more would keep this one from saying what is wrong.
@@ -66,12 +68,27 @@ impl HdfsPlace {
         }
     }
 
-    async fn walk(&self, directory: &str) -> Result<Vec<FileStatus>, HdfsError> {
-        match self.client.list_status(&self.path(directory), true).await {
-            Ok(found) => Ok(found.into_iter().filter(|found| !found.isdir).collect()),
-            Err(error) if is_missing(&error) => Ok(Vec::new()),
-            Err(error) => Err(error),
+    /// All files below a directory. To go through a large one may take long; that the NameNode says whether it is there may not.
+    fn found(&self, directory: &str) -> Result<Vec<FileStatus>, PlaceError> {
+        let path = self.path(directory);
+        let failed = |error: HdfsError| place_error("list", &path, &error);
+        let there = self.waits.within(("list", &path, 0), async {
+            match self.client.get_file_info(&path).await {
+                Ok(_) => Ok(true),
+                Err(error) if is_missing(&error) => Ok(false),
+                Err(error) => Err(failed(error)),
+            }
+        })?;
+        if !there {
+            return Ok(Vec::new());
         }
+        self.waits.within(("list", &path, LIST_BYTES), async {
+            match self.client.list_status(&path, true).await {
+                Ok(found) => Ok(found.into_iter().filter(|found| !found.isdir).collect()),
+                Err(error) if is_missing(&error) => Ok(Vec::new()),
+                Err(error) => Err(failed(error)),
+            }
+        })
     }
 
     fn name(&self, found: &FileStatus) -> Option<String> {
@@ -118,13 +135,18 @@ impl Place for HdfsPlace {
 
     fn get(&self, name: &str) -> Result<Option<Bytes>, PlaceError> {
         let path = self.path(name);
-        // Its size is not known before: as much patience as the largest file needs.
-        self.waits.within(("read", name, 1 << 28), async {
-            let read = async {
-                let mut file = self.client.read(&path).await?;
-                file.read_bytes(file.file_length()).await
-            };
-            match read.await {
+        // Only what its size asks for is waited for: a NameNode that is silent is not taken for one that is busy.
+        let opened = self.waits.within(("read", name, 0), async {
+            match self.client.read(&path).await {
+                Ok(file) => Ok(Some(file)),
+                Err(error) if is_missing(&error) => Ok(None),
+                Err(error) => Err(place_error("read", name, &error)),
+            }
+        })?;
+        let Some(mut file) = opened else { return Ok(None) };
+        let length = file.file_length();
+        self.waits.within(("read", name, length as u64), async {
+            match file.read_bytes(length).await {
                 Ok(bytes) => Ok(Some(bytes)),
                 Err(error) if is_missing(&error) => Ok(None),
                 Err(error) => Err(place_error("read", name, &error)),
@@ -133,9 +155,7 @@ impl Place for HdfsPlace {
     }
 
     fn list(&self, directory: &str) -> Result<Vec<Found>, PlaceError> {
-        let found = self.waits.within(("list", directory, 1 << 26), async {
-            self.walk(directory).await.map_err(|error| place_error("list", &self.path(directory), &error))
-        })?;
+        let found = self.found(directory)?;
         let finished = found.into_iter().filter(|found| !found.path.ends_with(UNFINISHED));
         Ok(finished
             .filter_map(|found| Some(Found { name: self.name(&found)?, bytes: found.length as u64 }))
@@ -153,9 +173,7 @@ impl Place for HdfsPlace {
     }
 
     fn tidy(&self) -> Result<(), PlaceError> {
-        let found = self.waits.within(("list", "", 1 << 26), async {
-            self.walk("").await.map_err(|error| place_error("list", &self.root, &error))
-        })?;
+        let found = self.found("")?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         let old = |found: &&FileStatus| now.saturating_sub(found.modification_time) > ABANDONED_MS;
         for left in found.iter().filter(|found| found.path.ends_with(UNFINISHED)).filter(old) {

@@ -124,7 +124,8 @@ fn hint(trouble: Trouble) -> &'static str {
         Trouble::Credentials => {
             "; renew the credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN or a profile)"
         }
-        Trouble::Away | Trouble::NotReady | Trouble::Other => "",
+        Trouble::Away => "; see whether its servers run and can be reached from here",
+        Trouble::NotReady | Trouble::Other => "",
     }
 }
 

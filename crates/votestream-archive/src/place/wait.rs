@@ -5,9 +5,13 @@ use std::time::Duration;
 #[cfg(feature = "hdfs")]
 use tokio::runtime::Handle;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 
 /// What it may take on top for each of these many bytes: half a MiB a second.
 const STEP_BYTES: u64 = 1 << 19;
+
+/// After so long without an answer that is told.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Threads of a client's runtime: they wait more than they work.
 const THREADS: usize = 2;
@@ -48,17 +52,31 @@ impl Waits {
         (act, name, bytes): (&'static str, &str, u64),
         operation: impl Future<Output = Result<T, PlaceError>>,
     ) -> Result<T, PlaceError> {
-        let patience = self.patience + Duration::from_secs(bytes / STEP_BYTES);
-        self.runtime.block_on(async { tokio::time::timeout(patience, operation).await }).unwrap_or_else(
-            |_| {
-                Err(PlaceError {
-                    act,
-                    name: name.to_owned(),
-                    what: format!("no answer within {} s", patience.as_secs()),
-                    trouble: Trouble::Away,
-                })
-            },
-        )
+        let more = Duration::from_secs(bytes / STEP_BYTES);
+        let (patience, silence) = (self.patience + more, self.patience.min(SILENCE) + more);
+        let waited = async {
+            let mut operation = std::pin::pin!(operation);
+            if let Ok(done) = timeout(silence, &mut operation).await {
+                return Ok(done);
+            }
+            let left = patience.saturating_sub(silence);
+            if !left.is_zero() {
+                tracing::warn!(
+                    "the archive's storage has not answered for {} s to {act} '{name}'; it is waited for {} s more",
+                    silence.as_secs(),
+                    left.as_secs()
+                );
+            }
+            timeout(left, operation).await
+        };
+        self.runtime.block_on(waited).unwrap_or_else(|_| {
+            Err(PlaceError {
+                act,
+                name: name.to_owned(),
+                what: format!("no answer within {} s", patience.as_secs()),
+                trouble: Trouble::Away,
+            })
+        })
     }
 }
 

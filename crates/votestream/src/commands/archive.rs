@@ -44,6 +44,7 @@ pub fn run(command: &ArchiveCommand) -> Result<Outcome> {
 }
 
 fn archive(args: &Archive, (log_url, archive_url): (&LogUrl, &ArchiveUrl), kept: Kept) -> Result<Outcome> {
+    let (shutdown, starting) = signals::listen_while_starting()?;
     let place = place::open(archive_url)?;
     let election = election(args, &*place)?;
     let place = heads::guarded(place, args.store.as_deref(), make_up())?;
@@ -58,7 +59,7 @@ fn archive(args: &Archive, (log_url, archive_url): (&LogUrl, &ArchiveUrl), kept:
         grace: args.grace,
         ..options(threads(args.threads).min(log.partitions() as usize), kept)
     };
-    let shutdown = signals::listen()?;
+    starting.over();
     let telling = metrics::Telling::default();
     if let Some(address) = args.metrics {
         metrics::serve(address, &telling, &log, &shutdown)?;

@@ -70,9 +70,9 @@ fn count(
     (log_url, store_url): (&LogUrl, &StoreUrl),
     options: &CountOptions,
 ) -> Result<Outcome> {
+    let (shutdown, starting) = signals::listen_while_starting()?;
     let counted_url = if args.route { copied(log_url, options)? } else { log_url.clone() };
     let log = LogReader::open_url(&counted_url)?;
-    let shutdown = signals::listen()?;
     // Opening it for writing also mends what a kill left half done; only then is it read.
     let opened = patiently(
         &shutdown,
@@ -86,6 +86,8 @@ fn count(
         patiently(&shutdown, patience, may_pass, || contest::counted(&args.election, &store.reader()?))?;
     let Some(election) = chosen else { return Ok(Outcome::Done) };
     let options = CountOptions { threads: options.threads.min(log.partitions() as usize), ..options.clone() };
+    // Routing begins transactions, which are finished.
+    let starting = Some(starting).filter(|_| !args.route);
     let routing = Route::start(args.route, log_url, (&election, &log, &mut store), &options, &shutdown)?;
     let assigned = patiently(&shutdown, patience, may_pass, || {
         assignment(&counted_url, &log, &mut store, &election, &options)
@@ -108,6 +110,7 @@ fn count(
             progress::grouped(health.backlog)
         ));
     });
+    drop(starting);
     let counted =
         run_count(&election, &log, &mut store, &options, (assignment.as_ref(), &shutdown), &on_commit);
     bar.finish_and_clear();

@@ -35,8 +35,9 @@ pub fn run(args: &Ingest) -> Result<Outcome> {
     let mut rejects = reject_list(args.rejects.as_deref())?;
     let options =
         IngestOptions { format: args.format.as_deref().and_then(Format::by_name), zstd: zstd(), clock: now };
-    let shutdown = signals::listen()?;
+    let (shutdown, starting) = signals::listen_while_starting()?;
     let writer = writing::open(&args.log, args.create_topic)?;
+    starting.over();
     let mut total = IngestSummary::default();
     let outcome = writing::bounded(&writer, &shutdown, || {
         if let Some(from) = &args.from {
@@ -72,12 +73,13 @@ fn restore(args: &Ingest, archive: &str) -> Result<Outcome> {
     use votestream_archive::{Archive, ArchiveUrl, place};
     use votestream_engine::produce::{check_restorable, restore_log, source_of_archive};
     args.log.parse::<LogUrl>()?;
+    let (shutdown, starting) = signals::listen_while_starting()?;
     let archive = Archive::open(place::open(&archive.parse::<ArchiveUrl>()?)?)?;
     check_restorable(&archive)?;
-    let shutdown = signals::listen()?;
     let writer = writing::open(&args.log, args.create_topic)?;
     let id = source_of_archive(&archive);
     let source = if args.again { None } else { Some((id, writer.resume(id)?)) };
+    starting.over();
     let mut total = IngestSummary::default();
     let bar = progress::records(Some(archive.manifest().rows()), "restoring");
     let outcome = writing::bounded(&writer, &shutdown, || {

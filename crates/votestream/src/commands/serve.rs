@@ -32,12 +32,12 @@ const WEBHOOK_SECRET: &str = "VOTESTREAM_WEBHOOK_SECRET";
 pub fn run(args: &Serve) -> Result<Outcome> {
     let url: StoreUrl = args.store.parse()?;
     let log = args.log.as_deref().map(str::parse::<LogUrl>).transpose()?;
+    let (shutdown, starting) = signals::listen_while_starting()?;
     let election = shown(args, &ReaderStore::open(&url)?, log.as_ref())?;
     let door = log.clone().map(Door::new);
     let listener = listen::bind(args.listen, 8501, "--listen")?;
     let config = config(&args.guard, &args.webhooks)?;
     config.validate(listener.local_addr()?)?;
-    let shutdown = signals::listen()?;
     tracing::info!("results at http://{}", listener.local_addr()?);
     let seams = Seams {
         store: url,
@@ -55,6 +55,7 @@ pub fn run(args: &Serve) -> Result<Outcome> {
         parquet: parquet(),
         clock: Arc::new(now),
     };
+    starting.over();
     runtime()?.block_on(serve(listener, config, seams, &shutdown))?;
     if let Some(door) = door {
         door.close()?;

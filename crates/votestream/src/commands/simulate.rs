@@ -35,7 +35,7 @@ pub fn run(args: &Simulate) -> Result<Outcome> {
         let text = expected(&election, &simulation)?;
         std::fs::write(path, text).with_context(|| format!("cannot write '{}'", path.display()))?;
     }
-    let shutdown = signals::listen()?;
+    let (shutdown, starting) = signals::listen_while_starting()?;
     // Without a rate a night takes its time where somebody watches it being counted; written out or filled in, it need not.
     let pace = pace(args.simulation.rate.as_deref(), Pace::Max)?;
     let bar = progress::records(Some(simulation.records()), "simulating");
@@ -45,12 +45,14 @@ pub fn run(args: &Simulate) -> Result<Outcome> {
         let durable = writer.resume(simulation.id())?;
         let mut batcher =
             Batcher::new(writer.handle(), writer.partitions(), Some((simulation.id(), durable)));
+        starting.over();
         let summary = writing::bounded(&writer, &shutdown, || {
             simulate_into_log(&simulation, &mut batcher, pace, (&shutdown, &tell))
         })?;
         writer.close()?;
         summary
     } else {
+        starting.over();
         let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
         let summary = simulate_ndjson(&simulation, ("standard output", &mut out), pace, (&shutdown, &tell))?;
         out.flush()?;

@@ -78,8 +78,8 @@ fn count(
     (log_url, store_url): (&KafkaUrl, &StoreUrl),
     (remote, directory): (&Remote, &str),
 ) -> Result<Outcome> {
+    let (shutdown, starting) = signals::listen_while_starting()?;
     let log = LogReader::open_url(&LogUrl::Kafka(log_url.clone()))?;
-    let shutdown = signals::listen()?;
     let opened = patiently(
         &shutdown,
         super::START_PATIENCE,
@@ -112,6 +112,7 @@ fn count(
     let topic = Topic { name: log_url.topic.clone(), options: java_options(log_url)? };
     let mut epochs = OnSpark::new(remote.clone(), Limits::default(), topic, directory.to_owned());
     let options = spark_options(args);
+    starting.over();
     let counted = run_epochs(&election, &log, &mut store, &options, &mut epochs, (&shutdown, &on_commit));
     bar.finish_and_clear();
     let summary = counted?;

@@ -1,7 +1,7 @@
 //! Whether a running server answers and is ready: `/healthz`, `/readyz`.
 
 use super::lines::Lines;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -33,9 +33,17 @@ pub(super) fn check(url: &str, lines: &mut Lines) {
             );
         }
         Err(error) => lines.fault(
-            format!("server http://{place} does not answer: {error}"),
+            format!("server http://{place} does not answer: {}", said(&error)),
             "is it running, and is that its port? it says so when it starts",
         ),
+    }
+}
+
+/// The system's word for a wait that ended says nothing of a wait.
+fn said(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => format!("nothing within {} s", TIMEOUT.as_secs()),
+        _ => error.to_string(),
     }
 }
 
@@ -50,7 +58,7 @@ fn place(url: &str) -> Option<&str> {
 }
 
 fn ask(place: &str, path: &str) -> std::io::Result<(u16, String)> {
-    let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
+    let mut last = std::io::Error::from(ErrorKind::NotFound);
     for address in place.to_socket_addrs()? {
         let mut stream = match TcpStream::connect_timeout(&address, TIMEOUT) {
             Ok(stream) => stream,
