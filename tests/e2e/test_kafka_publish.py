@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from tests.e2e.harness import Harness, until
-from tests.e2e.kafka_votes import presidential
-from tests.e2e.services import Kafka, Postgres, unique
+from tests.e2e.kafka_votes import counted_records, presidential
+from tests.e2e.services import Broker, Kafka, Postgres, unique
 
 ELECTION = "us-president-2024"
 
@@ -62,6 +62,22 @@ def test_what_was_counted_before_and_what_the_desk_does_meanwhile(vs: Harness, k
     for act, told in (("hold", dict.fromkeys(ohio)), ("reopen", ohio)):
         vs.run(act, "--store", postgres.url, "--region", "OH")
         until(lambda told=told: {c: newest(kafka, published)[f"{ELECTION}/OH/{c}"]["votes"] for c in told} == told, f"{act} to be told", 30)
+    assert worker.stop().status == 0
+
+
+def test_a_broker_that_hangs_at_the_start_gets_the_results_once_it_goes_on(vs: Harness, broker: Broker) -> None:
+    vs.run("simulate", "--votes", 2_000, "--to", vs.log)
+    published = unique("results")
+    broker.freeze()
+    worker = vs.start("count", "--log", vs.log, "--store", vs.store, "--publish", f"kafka://127.0.0.1:{broker.port}/{published}")
+    try:
+        until(lambda: "results are not published now" in worker.err(), "a word about the broker")
+        until(lambda: counted_records(vs, vs.store) == 2_000, "all to be counted meanwhile")
+    finally:
+        broker.thaw()
+    until(lambda: "results are published again" in worker.err(), "the results to be published")
+    results, values = vs.results(), newest(broker.kafka(), published)
+    assert all(values[f"{ELECTION}/*/{candidate['id']}"]["votes"] == candidate["votes"] for candidate in results["candidates"])
     assert worker.stop().status == 0
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.e2e.harness import Harness, Process, free_port, until
+from tests.e2e.services import idles
 from tests.e2e.silent import Silent
 
 VOTE = b'{"id":1,"state":"Ohio","decision":"Jill Stein"}\n'
@@ -117,3 +118,33 @@ def test_a_stream_that_is_silent_is_told_of_and_left_at_once(vs: Harness) -> Non
         began = time.monotonic()
         assert bridge.stop(STOP_SECONDS_MAX + 5).status == 0
         assert time.monotonic() - began < STOP_SECONDS_MAX
+
+
+def test_results_that_cannot_be_published_are_counted_all_the_same(vs: Harness) -> None:
+    vs.ingest(VOTE)
+    count = ("count", "--log", vs.log, "--store", vs.store)
+    with Silent() as server:
+        publish = ("--publish", server.kafka("results"))
+        place = server.kafka("results")
+        outcome = vs.run(*count, "--until-end", *publish, seconds=END_SECONDS_MAX)
+        outcome.says("results are not published now", place, "check that the brokers run", "counting goes on without")
+        outcome.says("not all results could be published", "the next run with --publish publishes them anew")
+        assert vs.results()["counted"] == 1
+
+        worker = vs.start(*count, *publish)
+        vs.ingest(b'{"id":2,"state":"Ohio","decision":"Jill Stein"}\n', name="more.ndjson")
+        until(lambda: vs.results()["counted"] == 2, "votes to be counted beside a broker that is silent")
+        assert idles(worker), "it spins while it cannot publish"
+        assert worker.err().count("results are not published now") == 1, worker.err()
+        began = time.monotonic()
+        assert worker.stop(STOP_SECONDS_MAX + 5).status == 0, worker.err()
+        assert time.monotonic() - began < STOP_SECONDS_MAX, worker.err()
+
+
+def test_a_publishing_count_that_starts_stops_at_once(counted: Harness) -> None:
+    with Silent() as server:
+        worker = counted.start("count", "--log", counted.log, "--store", counted.store, "--publish", server.kafka("results"))
+        until(lambda: server.accepted, "it to connect")
+        began = time.monotonic()
+        assert worker.stop(STOP_SECONDS_MAX + 5).status == 0, worker.err()
+        assert time.monotonic() - began < STOP_SECONDS_MAX, worker.err()

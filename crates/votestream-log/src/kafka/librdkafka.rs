@@ -19,11 +19,13 @@ use std::task::{Context, Poll, Wake};
 use std::time::Duration;
 use votestream_election::PartitionId;
 
-/// How long a topic's creation may take.
-const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// The first and the longest pause before a broken connection is made again, in milliseconds.
 const RECONNECT_MIN_MS: &str = "50";
 const RECONNECT_MAX_MS: &str = "2000";
+
+/// What to do where brokers do not answer.
+const REACHABLE: &str =
+    "check that the brokers run and that their advertised.listeners can be reached from here";
 
 /// The properties that every client of the topic shares.
 ///
@@ -92,17 +94,25 @@ pub(crate) fn sentence(error: &KafkaError) -> String {
             format!("librdkafka does not take the property {key}: {what}")
         }
         KafkaError::Transaction(error) => error.string(),
-        other => match other.rdkafka_error_code() {
+        other => match code(other) {
             Some(code) => code.to_string(),
             None => other.to_string(),
         },
     }
 }
 
+/// Kafka's or librdkafka's code of an error, where it has one.
+fn code(error: &KafkaError) -> Option<Code> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        other => other.rdkafka_error_code(),
+    }
+}
+
 /// Whether the brokers do not let us: waiting does not mend it.
 pub(crate) fn is_denied(error: &KafkaError) -> bool {
     matches!(
-        error.rdkafka_error_code(),
+        code(error),
         Some(
             Code::Authentication
                 | Code::SaslAuthenticationFailed
@@ -134,7 +144,7 @@ pub(crate) fn is_final(error: &KafkaError) -> bool {
 pub(crate) fn failed(url: &KafkaUrl, doing: &'static str, error: &KafkaError) -> LogError {
     let place = url.place();
     let what = format!("could not {doing}: {}", sentence(error));
-    let Some(code) = error.rdkafka_error_code() else {
+    let Some(code) = code(error) else {
         return LogError::Credentials { what, next: "check the options of the Kafka URL" };
     };
     match code {
@@ -151,6 +161,7 @@ pub(crate) fn failed(url: &KafkaUrl, doing: &'static str, error: &KafkaError) ->
             let next = "choose a session_timeout_ms that the brokers' group.min.session.timeout.ms and group.max.session.timeout.ms allow";
             LogError::Refused { place, what, next }
         }
+        Code::OperationTimedOut => silent(url, doing),
         Code::SSL => LogError::Unreachable { place, what, next: "check tls=, ca=, cert= and key=" },
         code if (code as i32) > 0 => refused(&place, doing, code as i16, None),
         code => LogError::Kafka {
@@ -159,10 +170,16 @@ pub(crate) fn failed(url: &KafkaUrl, doing: &'static str, error: &KafkaError) ->
             code: code as i16,
             name: format!("{code:?}").into(),
             detail: format!(": {}", sentence(error)).into(),
-            next: "check that the brokers run and that their advertised.listeners can be reached from here",
+            next: REACHABLE,
             transient: !is_final(error),
         },
     }
+}
+
+/// No broker has answered when asked to do this.
+pub(crate) fn silent(url: &KafkaUrl, doing: &'static str) -> LogError {
+    let what = format!("no broker answers when asked to {doing}");
+    LogError::Unreachable { place: url.place(), what, next: REACHABLE }
 }
 
 pub(crate) fn no_topic(url: &KafkaUrl) -> LogError {
@@ -188,32 +205,34 @@ pub(crate) fn log(client: &'static str, level: RDKafkaLogLevel, facility: &str, 
     }
 }
 
+/// What a topic's creation is called in errors.
+pub(crate) const CREATING: &str = "create the topic";
+
 /// Creates the topic unless it is there, and says whether it did. `replication` `None`: as the brokers do by default.
 ///
 /// # Errors
-/// No broker answers within [`ADMIN_TIMEOUT`]; refused.
+/// No broker answers within `timeout`; refused.
 pub(crate) fn create_topic(
     url: &KafkaUrl,
     partitions: u32,
     replication: Option<i32>,
     properties: &[(&str, &str)],
+    timeout: Duration,
 ) -> Result<bool, LogError> {
-    let doing = "create the topic";
     let admin: AdminClient<Quiet> = client_config(url)?
         .create_with_context(Quiet("admin"))
-        .map_err(|error| failed(url, doing, &error))?;
+        .map_err(|error| failed(url, CREATING, &error))?;
     let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
     let mut topic = NewTopic::new(&url.topic, partitions, TopicReplication::Fixed(replication.unwrap_or(-1)));
     for (name, value) in properties {
         topic = topic.set(name, value);
     }
-    let options =
-        AdminOptions::new().request_timeout(Some(ADMIN_TIMEOUT)).operation_timeout(Some(ADMIN_TIMEOUT));
+    let options = AdminOptions::new().request_timeout(Some(timeout)).operation_timeout(Some(timeout));
     let answered =
-        wait(admin.create_topics([&topic], &options)).map_err(|error| failed(url, doing, &error))?;
+        wait(admin.create_topics([&topic], &options)).map_err(|error| failed(url, CREATING, &error))?;
     match answered.into_iter().next() {
         Some(Err((_, Code::TopicAlreadyExists))) => Ok(false),
-        Some(Err((_, code))) => Err(failed(url, doing, &KafkaError::AdminOp(code))),
+        Some(Err((_, code))) => Err(failed(url, CREATING, &KafkaError::AdminOp(code))),
         Some(Ok(_)) | None => Ok(true),
     }
 }

@@ -11,6 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use std::collections::{HashMap, VecDeque};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,9 +28,13 @@ const QUEUE_KIB_MAX: usize = 16 * 1024;
 const KEYS_MAX: usize = 100_000;
 /// How long a value is tried before it goes back among those that wait.
 const DELIVERY_TIMEOUT: Duration = Duration::from_mins(2);
+/// How long the topic is asked for, before that counts as no answer.
+const CREATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// When it is asked for again after that failed.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// How long values gather for one request.
 const LINGER: Duration = Duration::from_millis(20);
-/// One step of waiting in [`Publisher::flush`].
+/// One step of waiting in [`Publisher::await_topic`] and [`Publisher::flush`].
 const STEP: Duration = Duration::from_millis(5);
 
 /// Publishes values by key. For one thread at a time.
@@ -37,6 +42,7 @@ pub struct Publisher {
     url: KafkaUrl,
     config: ClientConfig,
     producer: BaseProducer<Delivery>,
+    topic: Topic,
     answers: Arc<Mutex<Answers>>,
     /// The newest value of each key that the brokers do not have yet.
     newest: HashMap<Vec<u8>, Newest>,
@@ -44,6 +50,18 @@ pub struct Publisher {
     unsent: VecDeque<Vec<u8>>,
     /// Counts the values.
     sequence: usize,
+}
+
+/// Nothing is sent before the topic is there.
+enum Topic {
+    There,
+    /// A thread of its own waits for the brokers' answer, which says whether it was made.
+    Asked(Receiver<Result<bool, LogError>>),
+    /// It is asked for again then.
+    Failed {
+        again: Instant,
+        why: LogError,
+    },
 }
 
 struct Newest {
@@ -64,14 +82,12 @@ struct Answers {
 struct Delivery(Arc<Mutex<Answers>>);
 
 impl Publisher {
-    /// A publisher to the URL's topic, which is created, compacted, if it is not there.
+    /// A publisher to the URL's topic, which is created, compacted, if it is not there. Waits for no broker.
     ///
     /// # Errors
-    /// Options that are no good; no broker answers within 30 seconds; refused.
+    /// Options that are no good.
     pub fn open(url: &KafkaUrl) -> Result<Self, LogError> {
-        if librdkafka::create_topic(url, PARTITIONS, None, &PROPERTIES)? {
-            tracing::info!(topic = url.topic, "a compacted topic for results was created");
-        }
+        let topic = Topic::ask(url)?;
         let mut config = librdkafka::client_config(url)?;
         config
             .set("enable.idempotence", "true")
@@ -85,7 +101,27 @@ impl Publisher {
         let answers: Arc<Mutex<Answers>> = Arc::default();
         let producer = connect(url, &config, &answers)?;
         let (newest, unsent) = (HashMap::new(), VecDeque::new());
-        Ok(Self { url: url.clone(), config, producer, answers, newest, unsent, sequence: 0 })
+        Ok(Self { url: url.clone(), config, producer, topic, answers, newest, unsent, sequence: 0 })
+    }
+
+    /// Waits until the topic is there, for at most `timeout` and not once `stop` says so; needs not be called. Whatever the error, the
+    /// publisher goes on asking.
+    ///
+    /// # Errors
+    /// Refused; a transient one where no broker has answered.
+    pub fn await_topic(&mut self, timeout: Duration, stop: impl Fn() -> bool) -> Result<(), LogError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            self.go_on();
+            match &self.topic {
+                Topic::There => return Ok(()),
+                Topic::Failed { why, .. } => return Err(why.clone()),
+                Topic::Asked(_) if stop() || Instant::now() >= deadline => {
+                    return Err(librdkafka::silent(&self.url, librdkafka::CREATING));
+                }
+                Topic::Asked(_) => std::thread::park_timeout(STEP),
+            }
+        }
     }
 
     /// Publishes `value` as the newest of `key`. Never waits: while the brokers are away, the newest value of each key is kept.
@@ -119,7 +155,16 @@ impl Publisher {
 
     /// What keeps values from the topic at the moment, for health.
     pub fn trouble(&self) -> Option<String> {
-        self.lock().trouble.clone()
+        match &self.topic {
+            Topic::There => self.lock().trouble.clone(),
+            Topic::Failed { why, .. } => Some(why.to_string()),
+            Topic::Asked(_) => Some(librdkafka::silent(&self.url, librdkafka::CREATING).to_string()),
+        }
+    }
+
+    /// Of how many keys the brokers do not have the newest value yet.
+    pub fn waiting(&self) -> usize {
+        self.newest.len()
     }
 
     /// The topic.
@@ -131,9 +176,13 @@ impl Publisher {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what the brokers said, and sends what is to be sent.
-    fn go_on(&mut self) {
+    /// Takes in what the brokers said, and sends what is to be sent. Never waits; to be called now and then while values wait.
+    pub fn go_on(&mut self) {
         self.producer.poll(Duration::ZERO);
+        self.topic.go_on(&self.url);
+        if !matches!(self.topic, Topic::There) {
+            return;
+        }
         if let Some((_, what)) = self.producer.client().fatal_error() {
             self.start_anew(&what);
         }
@@ -187,6 +236,41 @@ impl Publisher {
             }
             Err(error) => self.lock().trouble = Some(error.to_string()),
         }
+    }
+}
+
+impl Topic {
+    fn ask(url: &KafkaUrl) -> Result<Self, LogError> {
+        let (tell, told) = channel();
+        let asked = url.clone();
+        let work = move || {
+            let made = librdkafka::create_topic(&asked, PARTITIONS, None, &PROPERTIES, CREATION_TIMEOUT);
+            // Whoever asked may be gone.
+            drop(tell.send(made));
+        };
+        let thread = std::thread::Builder::new().name("publish-topic".to_owned());
+        thread.spawn(work).map_err(|error| librdkafka::no_thread(url, error))?;
+        Ok(Self::Asked(told))
+    }
+
+    fn go_on(&mut self, url: &KafkaUrl) {
+        let next = match self {
+            Self::There => return,
+            Self::Asked(told) => match told.try_recv() {
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => Err(librdkafka::silent(url, librdkafka::CREATING)),
+                Ok(Ok(created)) => {
+                    if created {
+                        tracing::info!(topic = url.topic, "a compacted topic for results was created");
+                    }
+                    Ok(Self::There)
+                }
+                Ok(Err(why)) => Err(why),
+            },
+            Self::Failed { again, .. } if Instant::now() < *again => return,
+            Self::Failed { .. } => Self::ask(url),
+        };
+        *self = next.unwrap_or_else(|why| Self::Failed { again: Instant::now() + ASK_AGAIN, why });
     }
 }
 

@@ -96,7 +96,7 @@ fn count(
     let bar = progress::line();
     let line = bar.clone();
     let started = patiently(&shutdown, patience, may_pass, || {
-        Publish::start(args.publish.as_deref(), &store, &election)
+        Publish::start(args.publish.as_deref(), &store, &election, &shutdown)
     })?;
     let Some(publishing) = started else { return routing.finish().map(|()| Outcome::Done) };
     let publish = publishing.notifier();
@@ -202,8 +202,13 @@ struct Publish {
 
 #[cfg(feature = "kafka")]
 impl Publish {
-    fn start(url: Option<&str>, store: &WriterStore, election: &Election) -> Result<Self> {
-        let start = |url| publish::Publishing::start(url, store.reader()?, election.clone());
+    fn start(
+        url: Option<&str>,
+        store: &WriterStore,
+        election: &Election,
+        shutdown: &Shutdown,
+    ) -> Result<Self> {
+        let start = |url| publish::Publishing::start(url, store.reader()?, election.clone(), shutdown);
         Ok(Self { publishing: url.map(start).transpose()? })
     }
 
@@ -223,7 +228,7 @@ impl Publish {
 
 #[cfg(not(feature = "kafka"))]
 impl Publish {
-    fn start(url: Option<&str>, _: &WriterStore, _: &Election) -> Result<Self> {
+    fn start(url: Option<&str>, _: &WriterStore, _: &Election, _: &Shutdown) -> Result<Self> {
         if url.is_some() {
             bail!(
                 "--publish writes to Kafka, which this small build leaves out; build the whole one with `make build`"

@@ -6,10 +6,13 @@ use crate::kafka::client::Client;
 use crate::kafka::librdkafka;
 use crate::kafka_url::KafkaUrl;
 use crate::reader::LogReader;
+use std::time::{Duration, Instant};
 use votestream_election::{LogId, PartitionId};
 
 /// What the copy's name has beyond its source's.
 pub const COPY_SUFFIX: &str = ".by-voter";
+/// How long the copy's creation may take.
+const CREATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// How the copy is kept: whole, and with its records' own times, however old or new those are.
 const PROPERTIES: [(&str, &str); 7] = [
     ("cleanup.policy", "delete"),
@@ -73,7 +76,13 @@ impl Copy {
                 let replicas =
                     Client::connect(url)?.partition(PartitionId(0)).map(|found| found.replicas.len());
                 let replication = replicas.and_then(|count| i32::try_from(count).ok());
-                librdkafka::create_topic(&copy, source.partitions(), replication, &PROPERTIES)?;
+                librdkafka::create_topic(
+                    &copy,
+                    source.partitions(),
+                    replication,
+                    &PROPERTIES,
+                    CREATION_TIMEOUT,
+                )?;
                 connect_made(&copy)?
             }
             other => other?,
@@ -92,14 +101,19 @@ fn connect(url: &KafkaUrl) -> Result<Client, LogError> {
 
 /// A topic that was just made is not known to every broker at once.
 fn connect_made(url: &KafkaUrl) -> Result<Client, LogError> {
-    const TRIES: u32 = 50;
-    const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
-    for _ in 1..TRIES {
-        match connect(url) {
-            Err(LogError::NoSuchTopic { .. }) => std::thread::sleep(PAUSE),
-            Err(error) if error.is_transient() => std::thread::sleep(PAUSE),
-            other => return other,
+    const PATIENCE: Duration = Duration::from_secs(10);
+    const PAUSE: Duration = Duration::from_millis(100);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let connected = connect(url);
+        let again = match &connected {
+            Err(LogError::NoSuchTopic { .. }) => true,
+            Err(error) => error.is_transient(),
+            Ok(_) => false,
+        };
+        if !again || Instant::now() >= deadline {
+            return connected;
         }
+        std::thread::sleep(PAUSE);
     }
-    connect(url)
 }

@@ -1,6 +1,6 @@
 //! `count --publish`: public results by region and candidate into a compacted Kafka topic, each with the sequence it is of.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use votestream_election::Election;
 use votestream_election::results::Results;
+use votestream_engine::Shutdown;
 use votestream_engine::count::Committed;
 use votestream_log::{LogUrl, Publisher};
 use votestream_store::ReaderStore;
@@ -16,8 +17,16 @@ use votestream_store::ReaderStore;
 const EVERY: Duration = Duration::from_millis(250);
 /// Longest time between two: acts of the desk come without a commit of ours.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long counting waits at its start for the brokers to say that the topic is there. A refusal comes sooner, and ends it.
+const START_MAX: Duration = Duration::from_secs(3);
+/// How long values may wait for the brokers before that is told.
+const TELL_AFTER: Duration = Duration::from_secs(5);
 /// How long the last values are waited for at the end.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
+/// The same once the command is told to stop.
+const STOP_MAX: Duration = Duration::from_secs(2);
+/// How often it is looked meanwhile whether it is.
+const LOOK_FOR_STOP_EVERY: Duration = Duration::from_millis(100);
 /// Stands for all regions in a key.
 const ALL: &str = "*";
 
@@ -55,16 +64,26 @@ enum Role {
 }
 
 impl Publishing {
-    /// Opens the topic and begins.
-    pub fn start(url: &str, store: ReaderStore, election: Election) -> Result<Self> {
+    /// Opens the topic and begins. Brokers that do not answer are told of and waited for beside counting; what they refuse is an error.
+    pub fn start(url: &str, store: ReaderStore, election: Election, shutdown: &Shutdown) -> Result<Self> {
         let LogUrl::Kafka(url) = url.parse()? else {
             bail!("--publish writes to a Kafka topic, as in --publish kafka://localhost:9092/results");
         };
-        let publisher = Publisher::open(&url)?;
+        let mut publisher = Publisher::open(&url)?;
+        let mut delay = Delay::default();
+        match publisher.await_topic(START_MAX, || shutdown.is_raised()) {
+            Ok(()) => {}
+            // Nobody wants to know any more.
+            Err(_) if shutdown.is_raised() => {}
+            Err(error) if error.is_transient() => delay.tell(&error.to_string()),
+            Err(error) => return Err(error).context("cannot publish results"),
+        }
         let shared = Arc::<Shared>::default();
         let told = Arc::clone(&shared);
-        let published = BTreeMap::new();
-        let work = move || Work { store, election, publisher, published, sequence: None }.run(&told);
+        let (published, shutdown) = (BTreeMap::new(), shutdown.clone());
+        let work = move || {
+            Work { store, election, publisher, published, sequence: None, delay, shutdown }.run(&told)
+        };
         let thread = std::thread::Builder::new().name("publish".to_owned()).spawn(work)?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -103,6 +122,46 @@ struct Work {
     published: BTreeMap<String, Option<u64>>,
     /// The store's sequence that they are of.
     sequence: Option<u64>,
+    delay: Delay,
+    shutdown: Shutdown,
+}
+
+/// For how long values have waited for the brokers, told once when it is long, and once when it is over.
+#[derive(Default)]
+struct Delay {
+    since: Option<Instant>,
+    told: bool,
+}
+
+impl Delay {
+    fn look(&mut self, publisher: &Publisher) {
+        if publisher.waiting() == 0 {
+            self.since = None;
+            // Without a value on its way nothing shows that the brokers are back but the absence of trouble.
+            if self.told && publisher.trouble().is_none() {
+                self.told = false;
+                tracing::info!("results are published again: {} has the newest", publisher.url().place());
+            }
+        } else if self.since.get_or_insert_with(Instant::now).elapsed() >= TELL_AFTER && !self.told {
+            self.tell(&trouble(publisher));
+        }
+    }
+
+    fn tell(&mut self, why: &str) {
+        self.told = true;
+        tracing::warn!(
+            "results are not published now: {why}; counting goes on without, and the newest are published once the brokers answer"
+        );
+    }
+}
+
+/// What keeps values from the brokers.
+fn trouble(publisher: &Publisher) -> String {
+    let silent = || {
+        let place = publisher.url().place();
+        format!("the brokers of {place} do not answer; check that they run and can be reached from here")
+    };
+    publisher.trouble().unwrap_or_else(silent)
 }
 
 impl Work {
@@ -130,6 +189,8 @@ impl Work {
             if role != Role::Aside && self.behind() {
                 self.publish();
             }
+            self.publisher.go_on();
+            self.delay.look(&self.publisher);
             // The newest values of a key are all that counts: what is committed meanwhile is published together.
             std::thread::park_timeout(EVERY);
         }
@@ -145,15 +206,31 @@ impl Work {
     /// Publishes what is left, also where nothing was to be counted. Whether another worker publishes beside this one is not known: so it
     /// looks again once the brokers have what it published, and a value of ours never stands above a newer one of theirs.
     fn settle(&mut self) {
-        let deadline = Instant::now() + FLUSH_MAX;
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let mut arrived = self.publisher.flush(left());
-        while arrived && !left().is_zero() && self.behind() && self.publish() {
-            arrived = self.publisher.flush(left());
+        let (began, mut stopping) = (Instant::now(), None);
+        let mut arrived = self.flush(began, &mut stopping);
+        while arrived && began.elapsed() < FLUSH_MAX && self.behind() && self.publish() {
+            arrived = self.flush(began, &mut stopping);
         }
         if !arrived {
-            let why = self.publisher.trouble().unwrap_or_default();
-            tracing::warn!("not all results could be published: {why}; the next run publishes them anew");
+            let why = trouble(&self.publisher);
+            tracing::warn!(
+                "not all results could be published: {why}; all is counted, and the next run with --publish publishes them anew"
+            );
+        }
+    }
+
+    /// Waits until the brokers have all, for [`FLUSH_MAX`] since `began`, or for [`STOP_MAX`] since it was seen that the command is to stop.
+    fn flush(&mut self, began: Instant, stopping: &mut Option<Instant>) -> bool {
+        loop {
+            if self.publisher.flush(LOOK_FOR_STOP_EVERY) {
+                return true;
+            }
+            if self.shutdown.is_raised() {
+                stopping.get_or_insert_with(Instant::now);
+            }
+            if began.elapsed() >= FLUSH_MAX || stopping.is_some_and(|since| since.elapsed() >= STOP_MAX) {
+                return false;
+            }
         }
     }
 
@@ -178,9 +255,6 @@ impl Work {
                 let votes = region.and_then(|region| region.votes.get(&candidate.id));
                 self.cell((code, &candidate.id), votes, results.sequence);
             }
-        }
-        if let Some(trouble) = self.publisher.trouble() {
-            tracing::debug!("results wait to be published: {trouble}");
         }
         true
     }

@@ -91,7 +91,7 @@ fn count(
     let chosen =
         patiently(&shutdown, patience, may_pass, || contest::counted(&args.election, &store.reader()?))?;
     let Some(election) = chosen else { return Ok(Outcome::Done) };
-    let publishing = Publish::start(args.publish.as_deref(), &store, &election)?;
+    let publishing = Publish::start(args.publish.as_deref(), &store, &election, &shutdown)?;
     let publish = publishing.notifier();
     let bar = progress::line();
     let line = bar.clone();
