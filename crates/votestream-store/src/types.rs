@@ -104,7 +104,7 @@ pub struct StoreFacts {
     pub encrypted: Option<bool>,
     /// The server's clock, where it is another than ours.
     pub now: Option<Millis>,
-    /// Why nothing can be written, where that is so for everybody: a standby, a read-only database or file.
+    /// Why nothing can be written whatever this login's rights: a standby, a read-only database, a file or directory that bars this user.
     pub read_only: Option<&'static str>,
     /// This login may do what `count` does.
     pub may_count: bool,

@@ -3,6 +3,7 @@
 use super::fault::{Done, InStore};
 use crate::error::StoreError;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior, ffi};
+use rustix::fs::{Access, AtFlags};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -164,6 +165,23 @@ fn must_be_current(found: Found, label: &str) -> Result<(), StoreError> {
         Found::Ours(found) if found < SCHEMA => Err(StoreError::Older { store, found, known: SCHEMA }),
         Found::Ours(_) => Ok(()),
     }
+}
+
+/// Why this process may not count into the file at `path`, if it may not. Nothing is opened: to close a file that SQLite has open would
+/// drop this process's locks on it.
+pub(super) fn not_writable(path: &Path) -> Option<&'static str> {
+    let may_write =
+        |path: &Path| rustix::fs::accessat(rustix::fs::CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok();
+    if !may_write(path) {
+        return Some("this user may not write the file");
+    }
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    if !may_write(directory.unwrap_or(Path::new("."))) {
+        return Some("this user may not write its directory, where SQLite keeps files beside it");
+    }
+    let kept = [".lock", "-wal", "-shm"].map(|suffix| beside(path, suffix));
+    let barred = kept.iter().any(|path| path.exists() && !may_write(path));
+    barred.then_some("this user may not write the files beside it (.lock, -wal, -shm)")
 }
 
 /// SQLite falls back to reading where it may not write.

@@ -2,8 +2,9 @@
 
 use super::fault::Done;
 use super::takeover::{check, check_files, full_cells};
-use super::{Reader, Writer, audit, corrupt, desk, elections, flush, history, releases, snapshot};
+use super::{Reader, Writer, audit, corrupt, desk, elections, flush, history, open, releases, snapshot};
 use crate::types::{ElectionHead, StoreFacts, TimelinePoint};
+use std::path::Path;
 use votestream_election::delta::{DeskAct, Pin, Snapshot};
 use votestream_election::ledger::LeafSeal;
 use votestream_election::releases::ReleaseBlock;
@@ -31,17 +32,14 @@ impl Writer {
 impl Reader {
     #[expect(clippy::unnecessary_wraps, reason = "every backend has it, and others must ask for it")]
     pub(crate) fn facts(&self) -> Done<StoreFacts> {
-        let writable = self.conn.path().is_some_and(|path| {
-            // Opened for appending and closed again, a file stays as it is.
-            std::fs::OpenOptions::new().append(true).open(path).is_ok()
-        });
+        let read_only = self.conn.path().and_then(|path| open::not_writable(Path::new(path)));
         Ok(StoreFacts {
             server: format!("SQLite {}", rusqlite::version()),
             login: None,
             encrypted: None,
             now: None,
-            read_only: (!writable).then_some("the file may not be written by this user"),
-            may_count: writable,
+            read_only,
+            may_count: read_only.is_none(),
             may_see_voters: true,
         })
     }

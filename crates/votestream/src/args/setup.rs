@@ -31,6 +31,9 @@ pub struct Doctor {
     /// Only whether what is named answers: for health checks
     #[arg(long)]
     pub quick: bool,
+    /// The store is only to be read here, as by `serve`: that it cannot be written is no fault
+    #[arg(long)]
+    pub read_only: bool,
     /// Which election.
     #[command(flatten)]
     pub election: ElectionArgs,

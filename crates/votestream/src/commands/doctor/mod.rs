@@ -102,7 +102,7 @@ fn thorough(args: &Doctor, targets: &Targets, lines: &mut Lines) -> Result<()> {
     let store = targets.store.as_ref().and_then(|url| store::open(url, lines).map(|store| (url, store)));
     let mut elections = Vec::new();
     if let Some((url, store)) = &store {
-        elections = store::check(url, store, now, lines);
+        elections = store::check((url, args.read_only), store, now, lines);
     }
     let election = election(args, store.as_ref().map(|(_, store)| store))?;
     if let Some(log) = &log {

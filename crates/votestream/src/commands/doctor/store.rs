@@ -30,6 +30,9 @@ fn told(error: &StoreError, lines: &mut Lines) {
     let otherwise = match error {
         StoreError::Corrupt { .. } => REBUILD,
         StoreError::Missing { .. } => "count into it first, or name another with --store",
+        StoreError::Open { .. } | StoreError::NotWritable { .. } | StoreError::Io { .. } => {
+            "look at its disk, and give this user the rights to the file and to its directory, where SQLite keeps files beside it"
+        }
         _ => "check host, port, user, database and password (password_file=FILE, PGPASSWORD or ~/.pgpass)",
     };
     match error {
@@ -48,14 +51,14 @@ fn told(error: &StoreError, lines: &mut Lines) {
 
 /// Looks at what serves the store and at each election in it.
 pub(super) fn check(
-    url: &StoreUrl,
+    (url, to_read): (&StoreUrl, bool),
     store: &ReaderStore,
     now: fn() -> Millis,
     lines: &mut Lines,
 ) -> Vec<String> {
     let asked = now();
     match store.facts() {
-        Ok(facts) => judge(url, &facts, asked, now(), lines),
+        Ok(facts) => judge((url, to_read), &facts, (asked, now()), lines),
         Err(error) => told(&error, lines),
     }
     let elections = match store.elections() {
@@ -84,7 +87,12 @@ pub(super) fn check(
 }
 
 /// What the server says of itself; its clock was asked for between the two times.
-fn judge(url: &StoreUrl, facts: &StoreFacts, asked: Millis, answered: Millis, lines: &mut Lines) {
+fn judge(
+    (url, to_read): (&StoreUrl, bool),
+    facts: &StoreFacts,
+    (asked, answered): (Millis, Millis),
+    lines: &mut Lines,
+) {
     let login = facts.login.as_ref().map_or(String::new(), |login| format!(", as '{login}'"));
     let wire = match facts.encrypted {
         Some(true) => ", encrypted",
@@ -92,26 +100,7 @@ fn judge(url: &StoreUrl, facts: &StoreFacts, asked: Millis, answered: Millis, li
         None => "",
     };
     lines.well(format!("store {url}: {}{login}{wire}", facts.server));
-    if let Some(why) = facts.read_only {
-        lines.fault(
-            format!("the store cannot be written: {why}"),
-            "results can be read; to count, name the primary, or make it writable",
-        );
-    } else if facts.may_count {
-        lines.well(if facts.login.is_some() {
-            "this login may count"
-        } else {
-            "it may be written: counting can go on"
-        });
-    } else {
-        lines.well("this login may read results and not count: right for `serve`, `results`; `count` needs the writer's (docs/operating.md, \"PostgreSQL roles\")");
-        if facts.may_see_voters {
-            lines.fault(
-                "this login, which may not count, may read seen voters or unreleased cells",
-                "revoke its rights on votestream.tally and votestream.seen (docs/operating.md, \"PostgreSQL roles\")",
-            );
-        }
-    }
+    judge_writing(facts, to_read, lines);
     if let Some(theirs) = facts.now {
         let skew = if theirs < asked { theirs.0 - asked.0 } else { (theirs.0 - answered.0).max(0) };
         if skew.abs() > SKEW_MS_MAX {
@@ -126,6 +115,40 @@ fn judge(url: &StoreUrl, facts: &StoreFacts, asked: Millis, answered: Millis, li
         } else {
             lines.well("the store's clock agrees with this machine's");
         }
+    }
+}
+
+/// Whether `count` and the desk may write; a store that is only `to_read` need not be written.
+fn judge_writing(facts: &StoreFacts, to_read: bool, lines: &mut Lines) {
+    let (what, next) = match (facts.read_only, &facts.login) {
+        (None, Some(_)) if facts.may_count => return lines.well("this login may count"),
+        (None, None) if facts.may_count => return lines.well("it may be written: counting can go on"),
+        (Some(why), Some(_)) => (
+            format!("the store cannot be written: {why}"),
+            "to count, name the primary, or end what makes it read-only (ALTER ROLE, ALTER DATABASE or ALTER SYSTEM … RESET default_transaction_read_only); where it is only to be read, as by `serve`, say --read-only".to_owned(),
+        ),
+        (Some(why), None) => (
+            format!("the store cannot be written: {why}"),
+            "to count, let this user write file and directory, and mount them writable; where it is only to be read, as by `serve`, say --read-only".to_owned(),
+        ),
+        (None, login) => (
+            "the store cannot be written: this login may read results and not count".to_owned(),
+            format!(
+                "to count, name the writer's login or GRANT votestream_writer TO {} (docs/operating.md, \"PostgreSQL roles\"); where it is only to be read, as by `serve`, say --read-only",
+                login.as_deref().unwrap_or_default()
+            ),
+        ),
+    };
+    if to_read {
+        lines.well("the store can be read, which is all that `serve` and `results` need");
+    } else {
+        lines.fault(what, next);
+    }
+    if !facts.may_count && facts.may_see_voters && facts.login.is_some() {
+        lines.fault(
+            "this login, which may not count, may read seen voters or unreleased cells",
+            "revoke its rights on votestream.tally and votestream.seen (docs/operating.md, \"PostgreSQL roles\")",
+        );
     }
 }
 
@@ -206,9 +229,13 @@ mod tests {
     }
 
     fn check(facts: &StoreFacts, expect: &[&str]) {
+        check_for(false, facts, expect);
+    }
+
+    fn check_for(to_read: bool, facts: &StoreFacts, expect: &[&str]) {
         let url = "postgres://db/votes".parse().unwrap();
         let mut lines = Lines::default();
-        judge(&url, facts, Millis(1_000_000), Millis(1_000_020), &mut lines);
+        judge((&url, to_read), facts, (Millis(1_000_000), Millis(1_000_020)), &mut lines);
         for words in expect {
             assert!(lines.text().contains(words), "{words:?} not in:\n{}", lines.text());
         }
@@ -218,10 +245,12 @@ mod tests {
     fn logins_and_clocks() {
         let writer = "✓ store postgres://db/votes: PostgreSQL 15.14, as 'votestream_writer', encrypted";
         check(&facts(), &[writer, "✓ this login may count", "✓ the store's clock agrees"]);
+        let reader = StoreFacts { may_count: false, may_see_voters: false, ..facts() };
         check(
-            &StoreFacts { may_count: false, may_see_voters: false, ..facts() },
-            &["✓ this login may read results and not count"],
+            &reader,
+            &["✗ the store cannot be written: this login", "GRANT votestream_writer TO votestream_writer"],
         );
+        check_for(true, &reader, &["✓ the store can be read, which is all"]);
         check(
             &StoreFacts { may_count: false, ..facts() },
             &["✗ this login, which may not count, may read seen"],
