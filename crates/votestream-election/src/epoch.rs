@@ -1,7 +1,8 @@
-//! One epoch of counting, as whoever plans it and whoever counts it tell each other: ranges of partitions, and what they came to.
+//! One epoch of counting, as whoever plans it and whoever counts it tell each other: ranges of partitions, what they came to, and voters who
+//! are handed over between engines.
 
 use crate::delta::Counts;
-use crate::{Minute, Offset, PartitionId, RegionIx, RejectReason};
+use crate::{Minute, Offset, PartitionId, RegionIx, RejectReason, VoterKey};
 
 /// Offsets of a partition that are to be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,4 +47,15 @@ pub struct PartitionAnswer {
     /// The first valid vote of a voter who does not belong on this partition, where that is no reject: counting must stop and nothing of
     /// the epoch may be committed. Everything else in the answer is then empty, and no file was written.
     pub misrouted: Option<Offset>,
+}
+
+/// A voter as files outside the store hold one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SeenVoter {
+    /// Who.
+    pub voter: VoterKey,
+    /// Where the voter's records lie.
+    pub partition: PartitionId,
+    /// Under `last`: the cell, `region × cells + cell`, and an offset at or after the record that chose it, before any later choice's.
+    pub choice: Option<(u32, Offset)>,
 }

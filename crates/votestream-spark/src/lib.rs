@@ -62,4 +62,3 @@ pub use examine::examine;
 pub use plan::{Attempt, EpochPlan, Limits, Topic};
 pub use remote::{Remote, RemoteError};
 pub use session::Session;
-pub use upkeep::SeenVoter;

@@ -7,23 +7,16 @@ use crate::rows;
 use crate::session::Session;
 use crate::sql::text;
 use crate::undecided::columns;
+use crate::views::CHOSEN;
 use crate::voters::{self, FILE_ROWS, below};
 use spark_connect::row::{Row, Value};
 use votestream_election::delta::VoterFile;
 use votestream_election::election::DuplicatePolicy;
+use votestream_election::epoch::SeenVoter;
 use votestream_election::{Election, Offset, VoterKey};
 
-/// Voters that are sent in one piece.
+/// Voters that are sent or fetched in one piece.
 const PIECE: usize = 250_000;
-
-/// A voter as files hold one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SeenVoter {
-    /// Who.
-    pub voter: VoterKey,
-    /// Under `last`: the cell, `region × cells + cell`, and the offset of the record that chose it.
-    pub choice: Option<(u32, Offset)>,
-}
 
 impl Session {
     /// Files into few, below another attempt's directory. Under `last` a voter's latest choice alone is kept. The files that went in stay
@@ -41,11 +34,10 @@ impl Session {
         let expect: u64 = files.iter().map(|file| file.voters).sum();
         let pieces = expect.div_ceil(FILE_ROWS).max(1);
         let query = match policy {
-            DuplicatePolicy::First => format!("SELECT /*+ COALESCE({pieces}) */ text, a, b FROM ({seen})"),
-            DuplicatePolicy::Last => format!(
-                "SELECT /*+ COALESCE({pieces}) */ text, a, b, last.cell AS cell, last.at AS at, fresh FROM \
-                 (SELECT text, a, b, max(struct(at, cell)) AS last, bool_or(fresh) AS fresh FROM ({seen}) GROUP BY text, a, b)"
-            ),
+            DuplicatePolicy::First => {
+                format!("SELECT /*+ COALESCE({pieces}) */ {} FROM ({seen})", voters::columns(policy))
+            }
+            DuplicatePolicy::Last => format!("SELECT /*+ COALESCE({pieces}) */ * FROM ({})", latest(&seen)),
         };
         self.written_whole(election, directory, attempt, query, expect)
     }
@@ -72,9 +64,9 @@ impl Session {
                 says: "under duplicate = \"last\" a voter was handed over without a choice".to_owned(),
             })?;
             let schema = match policy {
-                DuplicatePolicy::First => "struct<text:boolean,a:bigint,b:bigint>",
+                DuplicatePolicy::First => "struct<text:boolean,a:bigint,b:bigint,partition:int>",
                 DuplicatePolicy::Last => {
-                    "struct<text:boolean,a:bigint,b:bigint,cell:int,at:bigint,fresh:boolean>"
+                    "struct<text:boolean,a:bigint,b:bigint,partition:int,cell:int,at:bigint,fresh:boolean>"
                 }
             };
             self.local(&view, rows, schema)?;
@@ -89,31 +81,62 @@ impl Session {
         written
     }
 
-    /// The voters of these files, for another engine, in no order. Under `last` each voter's latest choice alone.
+    /// Hands the voters of these files over for another engine, everyone once, in no order, a piece at a time. Under `last` each has the latest
+    /// choice.
     pub fn voters(
         &mut self,
         election: &Election,
         directory: &str,
         files: &[VoterFile],
-    ) -> Result<Vec<SeenVoter>, SparkError> {
+        each: &mut dyn FnMut(&[SeenVoter]),
+    ) -> Result<(), SparkError> {
         self.probe()?;
         let policy = election.duplicate;
-        let mut found = Vec::new();
-        // A file at a time, so that no answer is larger than a file; under `last` a later file's choice replaces an earlier one's.
-        for file in files {
-            let Some(seen) = self.seen(directory, policy, std::slice::from_ref(file))? else { continue };
-            let rows = self.run_sql("reading voters", seen).map_err(|error| error.in_directory(directory))?;
-            if rows.len() as u64 != file.rows {
-                let says = format!("'{}' has {} rows, not {}", file.path, rows.len(), file.rows);
-                return Err(SparkError::Inconsistent { says });
+        match policy {
+            // A file at a time: none is read for another's sake.
+            DuplicatePolicy::First => {
+                for file in files {
+                    let Some(seen) = self.seen(directory, policy, std::slice::from_ref(file))? else {
+                        continue;
+                    };
+                    let fetched = self.fetch(policy, &seen, file.rows, each);
+                    fetched.map_err(|error| error.in_directory(directory))?;
+                }
             }
-            found.extend(rows.iter().map(|row| read(policy, row)).collect::<Result<Vec<_>, _>>()?);
+            // A voter's choices may lie in several files.
+            DuplicatePolicy::Last => {
+                let Some(seen) = self.seen(directory, policy, files)? else { return Ok(()) };
+                self.keep("finding each voter's latest choice", CHOSEN, latest(&seen))
+                    .map_err(|error| error.in_directory(directory))?;
+                let voters = files.iter().map(|file| file.voters).sum();
+                self.fetch(policy, &format!("SELECT * FROM {CHOSEN}"), voters, each)?;
+            }
         }
-        if policy == DuplicatePolicy::Last {
-            found.sort_unstable_by_key(|seen| (seen.voter, seen.choice.map(|(_, at)| std::cmp::Reverse(at))));
-            found.dedup_by_key(|seen| seen.voter);
+        Ok(())
+    }
+
+    /// Fetches the rows of a query, which must be so many, in pieces that are bounded: voters are dealt out to them by a hash.
+    fn fetch(
+        &self,
+        policy: DuplicatePolicy,
+        query: &str,
+        expect: u64,
+        each: &mut dyn FnMut(&[SeenVoter]),
+    ) -> Result<(), SparkError> {
+        let pieces = expect.div_ceil(PIECE as u64).max(1);
+        let mut found = 0;
+        for piece in 0..pieces {
+            let sql = format!("SELECT * FROM ({query}) WHERE pmod(xxhash64(a, b), {pieces}L) = {piece}L");
+            let rows = self.run_sql("reading voters", sql)?;
+            let voters = rows.iter().map(|row| read(policy, row)).collect::<Result<Vec<_>, _>>()?;
+            found += voters.len() as u64;
+            each(&voters);
         }
-        Ok(found)
+        if found != expect {
+            let says = format!("{expect} voters were to be read from files, {found} were");
+            return Err(SparkError::Inconsistent { says });
+        }
+        Ok(())
     }
 
     /// Empties the directories of these attempts, whatever is in them: Spark has no word for removing one, so that an empty one is left.
@@ -154,11 +177,20 @@ impl Session {
     }
 }
 
+/// Under `last`, each voter of a query once, with the latest choice; in the order of [`voters::columns`].
+fn latest(seen: &str) -> String {
+    format!(
+        "SELECT text, a, b, partition, last.cell AS cell, last.at AS at, fresh FROM \
+         (SELECT text, a, b, min(partition) AS partition, max(struct(at, cell)) AS last, bool_or(fresh) AS fresh FROM ({seen}) GROUP BY text, a, b)"
+    )
+}
+
 /// `None`: it lacks its choice.
 fn row(policy: DuplicatePolicy, seen: &SeenVoter) -> Option<Row> {
     let (text, a, b) = columns(seen.voter);
-    let mut fields = vec!["text", "a", "b"];
-    let mut values = vec![Value::Bool(text), Value::Long(a), Value::Long(b)];
+    let mut fields = vec!["text", "a", "b", "partition"];
+    let partition = Value::Integer(seen.partition.0.cast_signed());
+    let mut values = vec![Value::Bool(text), Value::Long(a), Value::Long(b), partition];
     if policy == DuplicatePolicy::Last {
         let (cell, at) = seen.choice?;
         fields.extend(["cell", "at", "fresh"]);
@@ -178,9 +210,15 @@ fn read(policy: DuplicatePolicy, row: &Row) -> Result<SeenVoter, SparkError> {
     } else {
         VoterKey::Integer(a)
     };
+    // A column that a file lacks is read as NULL.
+    let partition = rows::partition(row, 3).map_err(|_| SparkError::Inconsistent {
+        says: "a file of voters does not say on which partition they are: it was written by an earlier version of this program; \
+               go on with --engine spark, or count anew with `votestream recount --from-scratch`"
+            .to_owned(),
+    })?;
     let choice = match policy {
         DuplicatePolicy::First => None,
-        DuplicatePolicy::Last => Some((rows::index(row, 3)? as u32, Offset(rows::count(row, 4)?))),
+        DuplicatePolicy::Last => Some((rows::index(row, 4)? as u32, Offset(rows::count(row, 5)?))),
     };
-    Ok(SeenVoter { voter, choice })
+    Ok(SeenVoter { voter, partition, choice })
 }

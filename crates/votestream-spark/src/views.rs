@@ -20,6 +20,8 @@ pub(crate) const STEPS: &str = "steps";
 pub(crate) const VOTES: &str = "votes";
 /// Those of them who are in files of voters.
 pub(crate) const KNOWN: &str = "known";
+/// Each voter's latest choice in files of voters.
+pub(crate) const CHOSEN: &str = "chosen";
 /// Choices, beside the one before.
 pub(crate) const CHOICES: &str = "choices";
 

@@ -1,7 +1,7 @@
 //! One vote per voter, as SQL: who of an epoch's valid votes is new (or, under `last`, chose anew), and what that adds to which cell.
 //!
-//! A voter is `text, a, b` (`undecided::columns`); files of voters hold just that and, under `last`, the `cell`, the offset `at` which it was
-//! chosen, and whether the voter was new then. Under `first` no row anywhere in a file joins a voter with a choice.
+//! A voter is `text, a, b` (`undecided::columns`); files of voters hold just that, the `partition` of the voter's records and, under `last`, the
+//! `cell`, the offset `at` which it was chosen, and whether the voter was new then. Under `first` no row anywhere in a file joins a voter with a choice.
 
 use crate::error::SparkError;
 use crate::rows;
@@ -20,16 +20,18 @@ pub(crate) const FILE_ROWS: u64 = 1_000_000;
 /// The columns of a file of voters.
 pub(crate) fn columns(policy: DuplicatePolicy) -> &'static str {
     match policy {
-        DuplicatePolicy::First => "text, a, b",
-        DuplicatePolicy::Last => "text, a, b, cell, at, fresh",
+        DuplicatePolicy::First => "text, a, b, partition",
+        DuplicatePolicy::Last => "text, a, b, partition, cell, at, fresh",
     }
 }
 
 /// Their types.
 fn schema(policy: DuplicatePolicy) -> &'static str {
     match policy {
-        DuplicatePolicy::First => "text BOOLEAN, a BIGINT, b BIGINT",
-        DuplicatePolicy::Last => "text BOOLEAN, a BIGINT, b BIGINT, cell INT, at BIGINT, fresh BOOLEAN",
+        DuplicatePolicy::First => "text BOOLEAN, a BIGINT, b BIGINT, partition INT",
+        DuplicatePolicy::Last => {
+            "text BOOLEAN, a BIGINT, b BIGINT, partition INT, cell INT, at BIGINT, fresh BOOLEAN"
+        }
     }
 }
 
@@ -136,8 +138,8 @@ pub(crate) fn moves(policy: DuplicatePolicy, fresh: &str) -> String {
 /// What is written of the query `fresh`.
 pub(crate) fn written(policy: DuplicatePolicy, fresh: &str, files: u64) -> String {
     let columns = match policy {
-        DuplicatePolicy::First => "text, a, b",
-        DuplicatePolicy::Last => "text, a, b, cell, offset AS at, old IS NULL AS fresh",
+        DuplicatePolicy::First => "text, a, b, partition",
+        DuplicatePolicy::Last => "text, a, b, partition, cell, offset AS at, old IS NULL AS fresh",
     };
     let which = match policy {
         DuplicatePolicy::First => "",

@@ -5,10 +5,10 @@ use crate::{NOW, PARTITIONS, attempt, directory, lively, preset, session};
 use std::collections::BTreeSet;
 use votestream_election::delta::VoterFile;
 use votestream_election::election::DuplicatePolicy;
-use votestream_election::epoch::Range;
-use votestream_election::partitioner::PartitionerSet;
-use votestream_election::{Offset, PartitionId, VoterKey};
-use votestream_spark::{EpochPlan, SeenVoter, Session, SparkError};
+use votestream_election::epoch::{Range, SeenVoter};
+use votestream_election::partitioner::{PartitionerSet, murmur2_partition};
+use votestream_election::{Election, Offset, PartitionId, VoterKey};
+use votestream_spark::{EpochPlan, Session, SparkError};
 
 /// Counts the first records of a topic, or all; what is known is what the files say.
 fn count(
@@ -54,16 +54,20 @@ fn compacted_and_handed_over_voters_are_the_same() {
         let (second, more) = count(&mut session, &topic, policy, &ends, &files).unwrap();
         files.extend(more);
         assert!(first > 0 && second > 0 && first + second < records.iter().map(|r| r.len() as u64).sum());
-        let voters = sorted(&session.voters(&election, &directory(), &files).unwrap());
+        let voters = voters_of(&mut session, &election, &files);
         assert_eq!(voters.len() as u64, first + second);
+        for voter in &voters {
+            let VoterKey::Integer(id) = voter.voter else { panic!("{voter:?} has no integer id") };
+            assert_eq!(voter.partition, murmur2_partition(id.to_string().as_bytes(), PARTITIONS));
+        }
         let compacted = session.compact(&election, &directory(), attempt(), &files).unwrap();
         assert_eq!(
             (compacted.len(), compacted[0].rows, compacted[0].voters),
             (1, first + second, first + second)
         );
-        assert_eq!(sorted(&session.voters(&election, &directory(), &compacted).unwrap()), voters);
+        assert_eq!(voters_of(&mut session, &election, &compacted), voters);
         let put = session.put_voters(&election, &directory(), attempt(), &voters).unwrap();
-        assert_eq!(sorted(&session.voters(&election, &directory(), &put).unwrap()), voters);
+        assert_eq!(voters_of(&mut session, &election, &put), voters);
         for seen in [&compacted, &put] {
             let (new, files) = count(&mut session, &topic, policy, &ends, seen).unwrap();
             assert_eq!((new, files.iter().map(|file| file.voters).sum::<u64>()), (0, 0), "all are known");
@@ -77,11 +81,32 @@ fn any_key_comes_back_as_it_was() {
     let election = preset();
     let keys = [0, 1, i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX].map(VoterKey::Integer);
     let texts = [0, 1, u128::from(u64::MAX), 1 << 127, u128::MAX].map(VoterKey::Text);
-    let voters: Vec<SeenVoter> =
-        keys.into_iter().chain(texts).map(|voter| SeenVoter { voter, choice: None }).collect();
+    let voters: Vec<SeenVoter> = keys
+        .into_iter()
+        .chain(texts)
+        .map(|voter| SeenVoter { voter, partition: PartitionId(3), choice: None })
+        .collect();
     let files = session.put_voters(&election, &directory(), attempt(), &voters).unwrap();
-    assert_eq!(sorted(&session.voters(&election, &directory(), &files).unwrap()), sorted(&voters));
+    assert_eq!(voters_of(&mut session, &election, &files), sorted(&voters));
     assert!(session.put_voters(&election, &directory(), attempt(), &[]).unwrap().is_empty());
+}
+
+#[test]
+fn more_voters_than_one_piece_holds_come_back_in_pieces() {
+    let (_guard, mut session) = session();
+    let election = preset();
+    let voters: Vec<SeenVoter> = (0..600_000)
+        .map(|id| SeenVoter { voter: VoterKey::Integer(id * id), partition: PartitionId(1), choice: None })
+        .collect();
+    let files = session.put_voters(&election, &directory(), attempt(), &voters).unwrap();
+    let (mut pieces, mut found) = (0, Vec::new());
+    let each = &mut |piece: &[SeenVoter]| {
+        pieces += 1;
+        assert!(piece.len() < 350_000, "{}", piece.len());
+        found.extend_from_slice(piece);
+    };
+    session.voters(&election, &directory(), &files, each).unwrap();
+    assert!(pieces >= 3 && sorted(&found) == sorted(&voters));
 }
 
 #[test]
@@ -91,7 +116,7 @@ fn what_was_swept_or_lost_is_missed_and_never_passed_over() {
     let (_, ends) = topic.read();
     let (_guard, mut session) = session();
     let election = preset();
-    let voters = [SeenVoter { voter: VoterKey::Integer(5), choice: None }];
+    let voters = [SeenVoter { voter: VoterKey::Integer(5), partition: PartitionId(0), choice: None }];
     let swept = attempt();
     let files = session.put_voters(&election, &directory(), swept, &voters).unwrap();
     session.remove(&election, &directory(), &[swept, attempt()]).unwrap();
@@ -101,6 +126,13 @@ fn what_was_swept_or_lost_is_missed_and_never_passed_over() {
         let error = count(session, &topic, DuplicatePolicy::First, &ends, &files).unwrap_err();
         assert!(matches!(error, SparkError::Directory { .. }), "{error}");
     }
+}
+
+/// What files hold, read back.
+fn voters_of(session: &mut Session, election: &Election, files: &[VoterFile]) -> Vec<SeenVoter> {
+    let mut found = Vec::new();
+    session.voters(election, &directory(), files, &mut |piece| found.extend_from_slice(piece)).unwrap();
+    sorted(&found)
 }
 
 fn sorted(voters: &[SeenVoter]) -> Vec<SeenVoter> {
