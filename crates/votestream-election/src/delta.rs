@@ -94,6 +94,11 @@ impl Progress {
         self.counted + self.duplicate + self.rejected
     }
 
+    /// Whether all that the native engine goes on from is in the store: voters, and a ledger hashed as far as is counted.
+    pub fn is_inside(&self) -> bool {
+        self.outside == 0 && self.sealed.is_none()
+    }
+
     /// How far the ledger is hashed.
     pub fn hashed_to(&self) -> Offset {
         self.sealed.unwrap_or(self.next_offset)

@@ -25,8 +25,14 @@ pub const FAIL_POINTS: &[&str] = &[
 ];
 
 /// The same of an engine that keeps voters outside the store.
-pub const OUTSIDE_FAIL_POINTS: &[&str] =
-    &["store-files-named", "store-swap-before-commit", "store-seal-before-commit"];
+pub const OUTSIDE_FAIL_POINTS: &[&str] = &[
+    "store-files-named",
+    "store-swap-before-commit",
+    "store-seal-before-commit",
+    "store-change-fenced",
+    "store-change-moved",
+    "store-change-before-commit",
+];
 
 /// Ends the process, as a kill would, where the fail point of that name is configured with `return`.
 macro_rules! crash_point {

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::io;
 use thiserror::Error;
 use votestream_election::PartitionId;
+use votestream_election::delta::Engine;
 
 /// Why a store refused or failed. `store` is always the store's URL without its password.
 #[derive(Debug, Error)]
@@ -273,6 +274,14 @@ pub enum StoreError {
         /// What it must come to.
         expected: i128,
     },
+    /// The engine that asks would not find all voters where it looks for them.
+    #[error("election {election:?} is counted {}", instead(*asked))]
+    OtherEngine {
+        /// The election's id.
+        election: String,
+        /// Which engine asks.
+        asked: Engine,
+    },
     /// The files of voters outside the store are not those that were committed.
     #[error(
         "the files of voters of election {election:?} do not add up in the store: they hold {found} voters and must hold {expected}; count again with `votestream recount --from-scratch`"
@@ -316,6 +325,18 @@ impl StoreError {
                 .downcast_ref::<tokio_postgres::Error>()
                 .is_some_and(|error| error.as_db_error().is_some()),
             _ => false,
+        }
+    }
+}
+
+/// How an election is counted that the engine that asks cannot go on with, and what to do.
+fn instead(asked: Engine) -> &'static str {
+    match asked {
+        Engine::Native => {
+            "on Apache Spark, with its seen voters in files outside the store: go on with --engine spark, bring it back with `votestream count --engine native --remote sc://host:15002` and the same --log, --store and --seen (in a build with Spark), or count it anew with `votestream recount --from-scratch`"
+        }
+        Engine::Spark => {
+            "natively, with its seen voters in the store: stop every worker that counts it, and then begin again with `votestream count --engine spark`, which moves them to files"
         }
     }
 }

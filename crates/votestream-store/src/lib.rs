@@ -32,6 +32,8 @@ mod balance;
 
 mod compaction;
 
+mod handover;
+
 mod pinned;
 
 mod tail;
@@ -52,7 +54,8 @@ pub use heads::{ArchiveHead, HeadStore};
 pub use postgres_url::PostgresUrl;
 pub use reader::{ReaderStore, SeenReader};
 pub use types::{
-    Attempt, Compaction, Creation, ElectionHead, NewFiles, Outside, OutsideChange, StoreFacts, TimelinePoint,
+    Attempt, Compaction, Creation, ElectionHead, EngineChange, NewFiles, Outside, OutsideChange, StoreFacts,
+    TimelinePoint,
 };
 pub use url::StoreUrl;
 pub use writer::WriterStore;

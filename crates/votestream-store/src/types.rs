@@ -1,7 +1,7 @@
 //! What the store says that is no part of the domain: outcomes, headings, points of the timeline. What is counted is in
 //! `votestream_election::delta`.
 
-use votestream_election::delta::{Counts, VoterFile};
+use votestream_election::delta::{Counts, SeenPart, VoterFile};
 use votestream_election::{Millis, Minute};
 
 /// What `create_or_resume` found.
@@ -64,6 +64,20 @@ pub struct NewFiles<'a> {
     pub attempt: u128,
     /// Which they are.
     pub files: &'a [VoterFile],
+}
+
+/// Where the voters of an election go when another engine is to count it: of all its partitions at once.
+#[derive(Clone, Copy, Debug)]
+pub enum EngineChange<'a> {
+    /// Out of the store: its rows of seen voters go, and these files, which hold as many voters as votes count, become part of it.
+    Outside(&'a [NewFiles<'a>]),
+    /// Back into it: the files, which must be all that it names, are part of it no more, and rows come.
+    Inside {
+        /// Which were read.
+        files: &'a [VoterFile],
+        /// The voters in them, of each partition in order, everyone once.
+        seen: &'a [Vec<SeenPart>],
+    },
 }
 
 /// What an election keeps outside the store.

@@ -5,11 +5,11 @@ use crate::desk::DeskStore;
 use crate::error::StoreError;
 use crate::reader::{ReaderStore, SeenReader};
 use crate::sqlite::{self, InStore};
-use crate::types::{Compaction, Creation, NewFiles, Outside, OutsideChange};
+use crate::types::{Compaction, Creation, EngineChange, NewFiles, Outside, OutsideChange};
 use crate::url::StoreUrl;
 use votestream_election::delta::{
-    DeskAct, DeskAction, Engine, FlushOutcome, LedgerSeal, PartitionDelta, PartitionState, Pin, Snapshot,
-    VoterFile,
+    DeskAct, DeskAction, Engine, Fence, FlushOutcome, LedgerSeal, PartitionDelta, PartitionState, Pin,
+    Snapshot, VoterFile,
 };
 use votestream_election::protocol::Resolution;
 use votestream_election::releases::ReleaseBlock;
@@ -96,7 +96,8 @@ impl WriterStore {
     }
 
     /// Raises the partitions' epochs, commits that, then loads them in one snapshot, in the order asked. Refuses
-    /// ([`StoreError::Inconsistent`]) rows that do not add up. The seen voters are streamed apart: [`SeenReader::for_each_seen`].
+    /// ([`StoreError::Inconsistent`]) rows that do not add up, and an engine that would not find all voters where it looks for them
+    /// ([`StoreError::OtherEngine`]). The seen voters are streamed apart: [`SeenReader::for_each_seen`].
     pub fn take_over(
         &mut self,
         election: &str,
@@ -170,6 +171,17 @@ impl WriterStore {
         epoch: u64,
     ) -> Result<OutsideChange, StoreError> {
         with_backend!(&mut self.backend, writer => writer.swap_files(election, old, new, epoch))
+    }
+
+    /// Gives the election to the other engine, in one transaction: its voters change their place, and every partition its engine and epoch.
+    /// `fences` are those of all partitions, in order, as taken over under the engine that counted until now, all leaves sealed.
+    pub fn change_engine(
+        &mut self,
+        election: &str,
+        fences: &[Fence],
+        change: &EngineChange<'_>,
+    ) -> Result<OutsideChange, StoreError> {
+        with_backend!(&mut self.backend, writer => writer.change_engine(election, fences, change))
     }
 
     /// What became of a delta whose flush was answered with an error. Deltas sealed under the older epoch may still be given here.

@@ -131,7 +131,9 @@ fn rows_that_do_not_add_up_are_not_counted_on() {
         sql(&path, tamper);
         let mut store = WriterStore::open(&url).unwrap();
         store.create_or_resume(&election, &pin(2), NOW).unwrap();
-        let error = store.take_over(&election.id, &[PartitionId(1)], Engine::Native).unwrap_err();
+        // Who keeps voters outside goes on with a ledger that is not hashed as far as counted.
+        let asked = if tamper.contains("outside") { Engine::Spark } else { Engine::Native };
+        let error = store.take_over(&election.id, &[PartitionId(1)], asked).unwrap_err();
         assert!(matches!(error, StoreError::Inconsistent { .. }), "{tamper}: {error:?}");
         let text = error.to_string();
         assert!(
@@ -158,7 +160,7 @@ fn rows_that_do_not_add_up_are_not_counted_on() {
     check("DELETE FROM leaf", "the number of leaves is 0 and must be 1");
     check("UPDATE leaf SET chain = zeroblob(32)", "the ledger's chain");
     check(
-        "UPDATE progress SET sealed_offset = 30001 WHERE partition = 1",
+        "UPDATE progress SET sealed_offset = 30001, outside = counted WHERE partition = 1",
         "the open leaf is 1 and must be 0",
     );
 }

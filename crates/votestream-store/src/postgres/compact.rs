@@ -127,21 +127,30 @@ async fn replace(
         return Ok(None);
     }
     crash_point!("store-compact-after-delete");
-    let none = [SeenPart { entries: 0, bytes: Vec::new() }];
-    let kept = if parts.is_empty() { &none[..] } else { &parts[..] };
-    let places: Vec<i32> = (0..kept.len()).map(|part| part as i32).collect();
-    let entries: Vec<i64> = kept.iter().map(|p| p.entries as i64).collect();
-    let ids: Vec<&[u8]> = kept.iter().map(|p| p.bytes.as_slice()).collect();
-    session
-        .execute(
-            include_str!("sql/seen_put.sql"),
-            &[&number, &partition, &from, &to, &places, &entries, &ids],
-        )
-        .await?;
+    put(session, (number, partition), (from, to), 0, &parts).await?;
     crash_point!("store-compact-before-commit");
     session.commit().await?;
     crash_point!("store-compact-after-commit");
     Ok(Some((old.len() as u64, parts)))
+}
+
+/// Puts rows of a range, the first of them as its part `first`; one without voters where there are none.
+pub(super) async fn put(
+    session: &Session,
+    (number, partition): (i32, i32),
+    (from, to): (i64, i64),
+    first: usize,
+    parts: &[SeenPart],
+) -> Done<()> {
+    let none = [SeenPart { entries: 0, bytes: Vec::new() }];
+    let kept = if parts.is_empty() { &none[..] } else { parts };
+    let places: Vec<i32> = (first..first + kept.len()).map(|part| part as i32).collect();
+    let entries: Vec<i64> = kept.iter().map(|p| p.entries as i64).collect();
+    let ids: Vec<&[u8]> = kept.iter().map(|p| p.bytes.as_slice()).collect();
+    let params =
+        [&number as _, &partition as _, &from as _, &to as _, &places as _, &entries as _, &ids as _];
+    session.execute(include_str!("sql/seen_put.sql"), &params).await?;
+    Ok(())
 }
 
 fn merge(rows: &[SeenRow]) -> Done<Vec<SeenPart>> {

@@ -25,6 +25,8 @@ mod compact;
 
 mod outside;
 
+mod change;
+
 mod rows;
 
 mod snapshot;

@@ -80,9 +80,7 @@ impl Writer {
                 return Ok(OutsideChange::Superseded);
             };
             name(session, known.number, new).await?;
-            for attempt in retired {
-                session.execute(include_str!("sql/attempt_retire.sql"), &[&known.number, &attempt]).await?;
-            }
+            retire(session, known.number, retired).await?;
             crash_point!("store-swap-before-commit");
             session.commit().await?;
             Ok(OutsideChange::Done)
@@ -136,8 +134,20 @@ pub(super) async fn name(session: &Session, number: i32, new: &NewFiles<'_>) -> 
     Ok(())
 }
 
+/// Makes attempts ones again of which no file is named.
+pub(super) async fn retire(session: &Session, number: i32, attempts: Vec<Vec<u8>>) -> Done<()> {
+    for attempt in attempts {
+        session.execute(include_str!("sql/attempt_retire.sql"), &[&number, &attempt]).await?;
+    }
+    Ok(())
+}
+
 /// Deletes files; the attempts that had written them, or nothing where one is not there as given.
-async fn delete(session: &Session, known: &Known, files: &[VoterFile]) -> Done<Option<Vec<Vec<u8>>>> {
+pub(super) async fn delete(
+    session: &Session,
+    known: &Known,
+    files: &[VoterFile],
+) -> Done<Option<Vec<Vec<u8>>>> {
     let mut attempts = Vec::with_capacity(files.len());
     for file in files {
         let params = [&known.number as _, &file.path as _];

@@ -72,7 +72,10 @@ async fn raise_all(session: &Session, known: &Known, partitions: &[PartitionId],
     for partition in partitions {
         let params = [&known.number as _, &signed(partition.0)? as _, &rows::engine_name(engine) as _];
         if session.execute(include_str!("sql/progress_raise.sql"), &params).await? == 0 {
-            return Err(unknown_partition(known, *partition).into());
+            let fence = [&known.number as _, &signed(partition.0)? as _];
+            let found = session.maybe(include_str!("sql/progress_fence.sql"), &fence).await?.is_some();
+            let other = StoreError::OtherEngine { election: known.election.id.clone(), asked: engine };
+            return Err(if found { other } else { unknown_partition(known, *partition) }.into());
         }
     }
     crash_point!("store-takeover-before-commit");

@@ -83,7 +83,7 @@ fn ranges(rows: &[SeenRow]) -> Ranges {
 }
 
 /// Deletes the rows of a range; returns which they were, in order.
-fn delete(conn: &Connection, (number, partition): super::Key, from: u64, to: u64) -> Done<Ranges> {
+pub(super) fn delete(conn: &Connection, (number, partition): super::Key, from: u64, to: u64) -> Done<Ranges> {
     let mut statement = conn.prepare_cached(include_str!("sql/seen_delete.sql"))?;
     let rows = statement.query_map((number, partition, from as i64, to as i64), |r| {
         Ok((rows::unsigned(r, 0)?, r.get(1)?, rows::unsigned(r, 2)?, rows::unsigned(r, 3)?))
@@ -93,7 +93,8 @@ fn delete(conn: &Connection, (number, partition): super::Key, from: u64, to: u64
     Ok(gone)
 }
 
-fn insert(
+/// Puts the rows of a range; one without voters where there are none.
+pub(super) fn insert(
     conn: &Connection,
     (number, partition): super::Key,
     (from, to): (u64, u64),

@@ -15,6 +15,8 @@ mod compact;
 
 mod outside;
 
+mod change;
+
 mod rows;
 
 mod snapshot;

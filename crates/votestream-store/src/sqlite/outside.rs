@@ -64,9 +64,7 @@ impl Writer {
             return Ok(OutsideChange::Superseded);
         };
         name(&tx, known.number, new)?;
-        for attempt in retired {
-            tx.prepare_cached(include_str!("sql/attempt_retire.sql"))?.execute((known.number, attempt))?;
-        }
+        retire(&tx, known.number, retired)?;
         crash_point!("store-swap-before-commit");
         tx.commit()?;
         Ok(OutsideChange::Done)
@@ -109,8 +107,21 @@ pub(super) fn name(tx: &Transaction<'_>, number: i64, new: &NewFiles<'_>) -> Don
     Ok(())
 }
 
+/// Makes attempts ones again of which no file is named.
+pub(super) fn retire(tx: &Transaction<'_>, number: i64, attempts: Vec<[u8; 16]>) -> Done<()> {
+    let mut retire = tx.prepare_cached(include_str!("sql/attempt_retire.sql"))?;
+    for attempt in attempts {
+        retire.execute((number, attempt))?;
+    }
+    Ok(())
+}
+
 /// Deletes files; the attempts that had written them, or nothing where one is not there as given.
-fn delete(tx: &Transaction<'_>, known: &Known, files: &[VoterFile]) -> Done<Option<Vec<[u8; 16]>>> {
+pub(super) fn delete(
+    tx: &Transaction<'_>,
+    known: &Known,
+    files: &[VoterFile],
+) -> Done<Option<Vec<[u8; 16]>>> {
     let mut statement = tx.prepare_cached(include_str!("sql/voter_file_delete.sql"))?;
     let mut attempts = Vec::with_capacity(files.len());
     for file in files {

@@ -41,7 +41,9 @@ impl Writer {
         for partition in partitions {
             let mut raise = tx.prepare_cached(include_str!("sql/progress_take_over.sql"))?;
             if raise.execute((known.number, partition.0, rows::engine_name(engine)))? == 0 {
-                return Err(unknown_partition(known, *partition).into());
+                let found = super::flush::fence_of(&tx, known.number, *partition)?.is_some();
+                let other = StoreError::OtherEngine { election: known.election.id.clone(), asked: engine };
+                return Err(if found { other } else { unknown_partition(known, *partition) }.into());
             }
         }
         crash_point!("store-takeover-before-commit");

@@ -1,11 +1,16 @@
 //! What every backend must do for an engine that keeps voters in files of its own and cannot hash: scenarios as in `scenarios`.
 
-use super::{Entry, NOW, Site, Worker, election, pin, reload, start, vote};
-use votestream_election::delta::{Engine, FlushOutcome, LedgerSeal, PartitionDelta, VoterFile};
+use super::{Entry, NOW, Site, Worker, election, pin, reload, start, take_over, vote};
+use votestream_election::delta::{
+    Engine, Fence, FlushOutcome, LedgerSeal, PartitionDelta, SeenPart, VoterFile,
+};
 use votestream_election::election::DuplicatePolicy;
 use votestream_election::ledger::LEAF_OFFSETS;
+use votestream_election::seen::{Unpacked, pack};
 use votestream_election::{Election, Millis, Offset, PartitionId, RejectReason};
-use votestream_store::{Attempt, NewFiles, OutsideChange, ReaderStore, StoreError, WriterStore};
+use votestream_store::{
+    Attempt, EngineChange, NewFiles, OutsideChange, ReaderStore, StoreError, WriterStore,
+};
 
 /// Takes all partitions over as the engine that counts outside does.
 pub fn take_over_outside(store: &mut WriterStore, election: &Election, partitions: u32) -> Vec<Worker> {
@@ -176,7 +181,11 @@ pub fn what_lies_outside_must_add_up(site: &Site) {
     assert_eq!((progress.outside, progress.sealed, progress.counted), (2, None, 3));
     assert_eq!(reload(&store, &election, 0), [3]);
     ReaderStore::open(&site.url).unwrap().verify(id).unwrap();
-    super::take_over(&mut store, &election, 1);
+    // Neither engine would find all voters.
+    for asked in [Engine::Native, Engine::Spark] {
+        let error = store.take_over(id, &[PartitionId(0)], asked).unwrap_err();
+        assert!(matches!(error, StoreError::OtherEngine { asked: by, .. } if by == asked), "{error}");
+    }
 }
 
 /// Merged files take the place of those they were made of, all or none.
@@ -229,13 +238,8 @@ pub fn files_of_voters_are_swapped_whole(site: &Site) {
 /// An attempt is noted by who counts, and found by whoever counts next; so is what a new beginning leaves.
 pub fn attempts_are_kept_until_they_are_swept(site: &Site) {
     let election = election();
-    let (mut store, native) = start(&site.url, &election, 1);
+    let (mut store, _) = start(&site.url, &election, 1);
     let id = &election.id;
-    assert_eq!(
-        store.begin_attempt(id, 1, native[0].epoch).unwrap(),
-        OutsideChange::Superseded,
-        "counted natively"
-    );
     let mut workers = take_over_outside(&mut store, &election, 1);
     let epoch = workers[0].epoch;
     assert_eq!(store.begin_attempt(id, 1, epoch - 1).unwrap(), OutsideChange::Superseded, "overtaken");
@@ -256,4 +260,143 @@ pub fn attempts_are_kept_until_they_are_swept(site: &Site) {
     store.delete_election(id).unwrap();
     store.create_or_resume(&election, &pin(1), NOW).unwrap();
     assert!(store.outside(id).unwrap().attempts.is_empty());
+}
+
+/// The fences of workers.
+pub fn fences(workers: &[Worker]) -> Vec<Fence> {
+    workers.iter().map(|w| Fence { from: w.next, epoch: w.epoch, engine: w.engine }).collect()
+}
+
+/// Voters as rows of the store have them.
+fn packed(voters: &[u64]) -> Vec<SeenPart> {
+    pack(&Unpacked { integers: voters.to_vec(), ..Unpacked::default() })
+}
+
+/// Native, then outside, then native: voters move with their engine, in one transaction, or stay where they are.
+pub fn an_election_changes_its_engine_and_back(site: &Site) {
+    let election = election();
+    let (mut store, mut workers) = start(&site.url, &election, 2);
+    let id = &election.id;
+    let reader = ReaderStore::open(&site.url).unwrap();
+    for round in 0..3 {
+        let deltas: Vec<_> = workers
+            .iter_mut()
+            .map(|w| w.seal(&[vote(10 * round + u64::from(w.partition.0), 0, 0), Entry::Duplicate]))
+            .collect();
+        is_committed(store.flush(id, &deltas, NOW));
+    }
+    let before = (reader.snapshot(id).unwrap(), [0, 1].map(|p| reload(&store, &election, p)));
+    assert_eq!(before.1, [[0, 10, 20], [1, 11, 21]]);
+
+    // Out.
+    let error = store.take_over(id, &[PartitionId(0)], Engine::Spark).unwrap_err();
+    assert!(matches!(error, StoreError::OtherEngine { asked: Engine::Spark, .. }), "{error}");
+    let workers = take_over(&mut store, &election, 2);
+    for attempt in [1, 2] {
+        assert_eq!(store.begin_attempt(id, attempt, workers[0].epoch).unwrap(), OutsideChange::Done);
+    }
+    let (one, two) = ([file("1/a", 4)], [file("2/a", 2)]);
+    let new = [NewFiles { attempt: 1, files: &one }, NewFiles { attempt: 2, files: &two }];
+    let error = store.change_engine(id, &fences(&workers), &EngineChange::Outside(&new[..1])).unwrap_err();
+    assert!(matches!(error, StoreError::Files { found: 4, expected: 6, .. }), "{error}");
+    let out = EngineChange::Outside(&new);
+    let spoils: [fn(&mut Fence); 3] =
+        [|f| f.epoch += 1, |f| f.from = f.from.plus(1), |f| f.engine = Engine::Spark];
+    for spoil in spoils {
+        let mut stale = fences(&workers);
+        spoil(&mut stale[1]);
+        assert_eq!(store.change_engine(id, &stale, &out).unwrap(), OutsideChange::Superseded);
+    }
+    let some = &fences(&workers)[..1];
+    assert_eq!(store.change_engine(id, some, &out).unwrap(), OutsideChange::Superseded, "all or none");
+    assert!(store.outside(id).unwrap().files.is_empty());
+    assert_eq!(store.change_engine(id, &fences(&workers), &out).unwrap(), OutsideChange::Done);
+    assert_eq!(store.outside(id).unwrap().files, [one[0].clone(), two[0].clone()]);
+    assert!(store.outside(id).unwrap().attempts.is_empty());
+    reader.verify(id).unwrap();
+    let now = reader.snapshot(id).unwrap();
+    assert_eq!(
+        (now.sequence, &now.totals, &now.ledger),
+        (before.0.sequence, &before.0.totals, &before.0.ledger)
+    );
+    for (now, before) in now.progress.iter().zip(&workers) {
+        let expect = (Engine::Spark, before.epoch + 1, 3, None);
+        assert_eq!((now.engine, now.epoch, now.outside, now.sealed), expect);
+    }
+    assert!([0, 1].iter().all(|p| reload(&store, &election, *p).is_empty()));
+    // Whoever counted is fenced, and does not come back.
+    let mut late = workers;
+    let delta = late[0].seal(&[vote(77, 0, 0)]);
+    assert_eq!(store.flush(id, &[delta], NOW).unwrap(), FlushOutcome::Fenced(vec![PartitionId(0)]));
+    let error = store.take_over(id, &[PartitionId(0)], Engine::Native).unwrap_err();
+    assert!(error.to_string().contains("--engine native --remote"), "{error}");
+    assert!(!error.is_transient());
+
+    // Counted there, its leaves pending.
+    let mut workers = take_over_outside(&mut store, &election, 2);
+    store.begin_attempt(id, 3, workers[0].epoch).unwrap();
+    let (delta, seal) = outside(workers[1].seal(&[vote(31, 0, 0), Entry::Reject(RejectReason::InvalidAge)]));
+    let three = [file("3/a", 1)];
+    is_committed(store.flush_outside(id, &[delta], &NewFiles { attempt: 3, files: &three }, NOW));
+
+    // And back.
+    let files = store.outside(id).unwrap().files;
+    let seen = [packed(&[0, 10, 20]), [packed(&[1, 31]), packed(&[11, 21])].concat()];
+    let home = EngineChange::Inside { files: &files, seen: &seen };
+    let error = store.change_engine(id, &fences(&workers), &home).unwrap_err();
+    assert!(error.to_string().contains("leaves that are not hashed"), "{error}");
+    is_committed(store.seal_ledger(id, &[seal], NOW));
+    for (seen, expect) in
+        [(&seen[..1], "is 0 and must be 4"), (&[seen[1].clone(), seen[0].clone()][..], "is 4 and must be 3")]
+    {
+        let short = EngineChange::Inside { files: &files, seen };
+        let error = store.change_engine(id, &fences(&workers), &short).unwrap_err();
+        assert!(error.to_string().contains(expect), "{error}");
+    }
+    let other = [files[0].clone(), files[1].clone(), file("4/a", 1)];
+    let other = EngineChange::Inside { files: &other, seen: &seen };
+    assert_eq!(store.change_engine(id, &fences(&workers), &other).unwrap(), OutsideChange::Superseded);
+    assert_eq!(store.outside(id).unwrap().files, files, "nothing was changed");
+    assert_eq!(store.change_engine(id, &fences(&workers), &home).unwrap(), OutsideChange::Done);
+    let left = store.outside(id).unwrap();
+    assert_eq!(
+        (left.files.len(), left.attempts.iter().map(|a| (a.id, a.epoch)).collect::<Vec<_>>()),
+        (0, vec![(1, 0), (2, 0), (3, 0)])
+    );
+    reader.verify(id).unwrap();
+    assert_eq!([0, 1].map(|p| reload(&store, &election, p)), [vec![0, 10, 20], vec![1, 11, 21, 31]]);
+    store.take_over(id, &[PartitionId(0)], Engine::Spark).unwrap_err();
+    let mut workers = take_over(&mut store, &election, 2);
+    let deltas: Vec<_> =
+        workers.iter_mut().map(|w| w.seal(&[vote(40 + u64::from(w.partition.0), 0, 0)])).collect();
+    is_committed(store.flush(id, &deltas, NOW));
+    reader.verify(id).unwrap();
+    assert_eq!(reader.snapshot(id).unwrap().totals.iter().sum::<u64>(), 9);
+}
+
+/// Where changes are rows of their own, voters move once; an election of which nothing is counted moves as well.
+pub fn changes_of_votes_and_empty_partitions_change_engine(site: &Site) {
+    let mut election = election();
+    election.duplicate = DuplicatePolicy::Last;
+    let (mut store, mut workers) = start(&site.url, &election, 2);
+    let id = &election.id;
+    for cell in [7, 8] {
+        let mut delta = workers[0].seal(&[if cell == 7 { vote(5, 0, 0) } else { Entry::Duplicate }]);
+        let voter = Unpacked { integers: vec![5], integer_cells: vec![cell], ..Unpacked::default() };
+        delta.seen = pack(&voter);
+        is_committed(store.flush(id, &[delta], NOW));
+    }
+    store.begin_attempt(id, 1, workers[0].epoch).unwrap();
+    let files = [file("1/a", 1)];
+    let new = [NewFiles { attempt: 1, files: &files }];
+    let done = store.change_engine(id, &fences(&workers), &EngineChange::Outside(&new)).unwrap();
+    assert_eq!(done, OutsideChange::Done);
+    let workers = take_over_outside(&mut store, &election, 2);
+    let voter = Unpacked { integers: vec![5], integer_cells: vec![8], ..Unpacked::default() };
+    let seen = [pack(&voter), Vec::new()];
+    let home = EngineChange::Inside { files: &files, seen: &seen };
+    assert_eq!(store.change_engine(id, &fences(&workers), &home).unwrap(), OutsideChange::Done);
+    ReaderStore::open(&site.url).unwrap().verify(id).unwrap();
+    take_over(&mut store, &election, 2);
+    assert_eq!([0, 1].map(|p| reload(&store, &election, p)), [vec![5], vec![]]);
 }

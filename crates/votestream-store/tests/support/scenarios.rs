@@ -15,7 +15,8 @@ use votestream_store::{
 
 #[allow(unused_imports, reason = "test files without the conformance suite use none of them")]
 pub use super::outside::{
-    attempts_are_kept_until_they_are_swept, files_of_voters_are_swapped_whole,
+    an_election_changes_its_engine_and_back, attempts_are_kept_until_they_are_swept,
+    changes_of_votes_and_empty_partitions_change_engine, files_of_voters_are_swapped_whole,
     ranges_counted_outside_are_read_back_and_sealed_later, what_lies_outside_must_add_up,
 };
 
@@ -706,6 +707,8 @@ macro_rules! conformance {
                 what_lies_outside_must_add_up
                 files_of_voters_are_swapped_whole
                 attempts_are_kept_until_they_are_swept
+                an_election_changes_its_engine_and_back
+                changes_of_votes_and_empty_partitions_change_engine
                 $($more)*
             );
 

@@ -1,1 +1,3 @@
-UPDATE progress SET epoch = epoch + 1, engine = ?3 WHERE election = ?1 AND partition = ?2
+-- Only by an engine that finds all voters where it looks for them: the native one in seen, its leaves hashed; the other in files.
+UPDATE progress SET epoch = epoch + 1, engine = ?3
+WHERE election = ?1 AND partition = ?2 AND CASE ?3 WHEN 'native' THEN outside = 0 AND sealed_offset IS NULL ELSE outside = counted END
