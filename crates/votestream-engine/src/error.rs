@@ -14,7 +14,10 @@ pub enum EngineError {
     Log(#[from] LogError),
     /// The store cannot be read or written, and waiting would not cure it.
     #[error("the results store failed")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
+    /// Counted by the other engine, whose voters this one does not have; the store says what to do.
+    #[error(transparent)]
+    OtherEngine(StoreError),
     /// The log is not the one counted so far.
     #[error("the vote log does not fit the results store")]
     Refused(#[from] LogRefused),
@@ -47,18 +50,6 @@ pub enum EngineError {
     /// Another worker has taken partitions over.
     #[error("another counter has taken over partition {0}; only one may count a store at a time")]
     Fenced(votestream_election::PartitionId),
-    /// Counted by the other engine, whose voters this one does not have.
-    #[error(
-        "this election was counted {by}, and goes on {by} only: its seen voters lie {place}; go on with {option}, or count it anew with `votestream recount --from-scratch` and then with the other engine"
-    )]
-    OtherEngine {
-        /// How it was counted.
-        by: &'static str,
-        /// Where its voters are.
-        place: &'static str,
-        /// What to give `count`.
-        option: &'static str,
-    },
     /// Apache Spark cannot count.
     #[cfg(feature = "spark")]
     #[error(transparent)]
@@ -162,4 +153,13 @@ pub enum EngineError {
     /// A thread ended by a panic: a bug.
     #[error("the {0} thread ended unexpectedly; this is a fault of the program, please report it")]
     Thread(&'static str),
+}
+
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::OtherEngine { .. } => Self::OtherEngine(error),
+            error => Self::Store(error),
+        }
+    }
 }

@@ -46,6 +46,10 @@ pub const SPARK_FAIL_POINTS: &[&str] = &[
     "spark-merged",
     "spark-swapped",
     "spark-swept",
+    "spark-handed-over",
+    "spark-moved-outside",
+    "spark-voters-read",
+    "spark-brought-back",
 ];
 
 /// The same in the loop that archives.

@@ -8,12 +8,12 @@ use std::time::Duration;
 use votestream_election::definition::US_PRESIDENT_2024;
 use votestream_election::delta::{Counts, Engine, PartitionState, Progress, Snapshot, VoterFile};
 use votestream_election::election::DuplicatePolicy;
-use votestream_election::epoch::{PartitionAnswer, Range};
+use votestream_election::epoch::{PartitionAnswer, Range, SeenVoter};
 use votestream_election::event::EventParser;
 use votestream_election::fold::{Misrouted, PartitionCount, Record};
 use votestream_election::protocol::FlushPolicy;
 use votestream_election::seen::{SeenVoters, Unpacked, unpack};
-use votestream_election::{Election, Millis, Offset};
+use votestream_election::{Election, Millis, Offset, PartitionId, VoterKey};
 use votestream_engine::count::{Clock, Committed, CountOptions, CountSummary, Everything, OnCommit};
 use votestream_engine::produce::{Batcher, Pace, simulate_into_log};
 use votestream_engine::spark::{Answer, EpochError, Epochs, Plan, SparkOptions};
@@ -33,8 +33,8 @@ const PLENTY: u64 = 1 << 40;
 /// Names of attempts.
 static DRAWN: AtomicU64 = AtomicU64::new(1);
 
-/// A voter as a file has it: of which epoch, integer or text, key, cell.
-type Row = (u64, bool, u128, u32);
+/// A voter as a file has it: of which epoch, integer or text, key, cell, partition.
+type Row = (u64, bool, u128, u32, PartitionId);
 
 /// Where files of voters lie.
 #[derive(Clone, Default)]
@@ -157,7 +157,7 @@ impl Judge {
             minute: delta.minute,
             misrouted: None,
         };
-        (answer, rows(&fresh, self.runs), fold)
+        (answer, rows(&fresh, self.runs, range.partition), fold)
     }
 
     fn feed(&self, election: &Election, fold: &mut PartitionCount, range: Range) {
@@ -189,12 +189,13 @@ fn unpacked(row: &Row, policy: DuplicatePolicy) -> Unpacked {
     one
 }
 
-fn rows(fresh: &Unpacked, epoch: u64) -> Vec<Row> {
+fn rows(fresh: &Unpacked, epoch: u64, p: PartitionId) -> Vec<Row> {
     let cell = |cells: &[u32], at: usize| cells.get(at).copied().unwrap_or(0);
     let integers = fresh.integers.iter().enumerate();
-    let integers = integers.map(|(at, id)| (epoch, false, u128::from(*id), cell(&fresh.integer_cells, at)));
+    let integers =
+        integers.map(|(at, id)| (epoch, false, u128::from(*id), cell(&fresh.integer_cells, at), p));
     let texts =
-        fresh.texts.iter().enumerate().map(|(at, key)| (epoch, true, *key, cell(&fresh.text_cells, at)));
+        fresh.texts.iter().enumerate().map(|(at, key)| (epoch, true, *key, cell(&fresh.text_cells, at), p));
     integers.chain(texts).collect()
 }
 
@@ -236,6 +237,55 @@ impl Epochs for Judge {
         let rows = self.shelf.read(files);
         let merged = self.shelf.put(attempt, files.iter().map(|file| file.voters).sum(), &rows);
         if self.next_trouble() == Trouble::After { Err(away()) } else { Ok(merged) }
+    }
+
+    fn put(
+        &mut self,
+        election: &Election,
+        attempt: u128,
+        voters: &[SeenVoter],
+    ) -> Result<Vec<VoterFile>, EpochError> {
+        let trouble = self.next_trouble();
+        if trouble == Trouble::Before {
+            return Err(away());
+        }
+        let row = |seen: &SeenVoter| {
+            assert_eq!(seen.choice.is_some(), election.duplicate == DuplicatePolicy::Last);
+            let (text, key) = match seen.voter {
+                VoterKey::Integer(id) => (false, u128::from(id)),
+                VoterKey::Text(key) => (true, key),
+            };
+            (0, text, key, seen.choice.map_or(0, |(cell, _)| cell), seen.partition)
+        };
+        let rows: Vec<Row> = voters.iter().map(row).collect();
+        let files = self.shelf.put(attempt, rows.len() as u64, &rows);
+        if trouble == Trouble::After { Err(away()) } else { Ok(files) }
+    }
+
+    fn voters(
+        &mut self,
+        election: &Election,
+        files: &[VoterFile],
+        each: &mut dyn FnMut(&[SeenVoter]),
+    ) -> Result<(), EpochError> {
+        // A later epoch's choice stays.
+        let mut latest = BTreeMap::new();
+        for (_, text, key, cell, partition) in self.shelf.read(files) {
+            let voter = if text { VoterKey::Text(key) } else { VoterKey::Integer(key as u64) };
+            let choice = (election.duplicate == DuplicatePolicy::Last).then_some((cell, Offset(0)));
+            latest.insert(voter, SeenVoter { voter, partition, choice });
+        }
+        let trouble = self.next_trouble();
+        if trouble == Trouble::Before {
+            return Err(away());
+        }
+        for (piece, voters) in latest.into_values().collect::<Vec<_>>().chunks(10_000).enumerate() {
+            if trouble == Trouble::After && piece == 1 {
+                return Err(away());
+            }
+            each(voters);
+        }
+        Ok(())
     }
 
     fn remove(&mut self, _: &Election, attempts: &[u128]) -> Result<(), EpochError> {
@@ -316,12 +366,13 @@ impl Site {
 
     fn count_natively(&self) -> StoreUrl {
         let url = StoreUrl::sqlite(self.dir.path().join("native.db"));
-        let mut store = WriterStore::open(&url).unwrap();
-        let (never, silent): (_, OnCommit) = (Shutdown::new(), Arc::new(|_| ()));
-        let everything = Everything::of(&self.log);
-        count::run(&self.election, &self.log, &mut store, &options(), (&everything, &never), &silent)
-            .unwrap();
+        natively(&self.election, &self.log, &mut WriterStore::open(&url).unwrap(), u64::MAX).unwrap();
         url
+    }
+
+    fn bring_back(&mut self, judge: &mut Judge) -> Option<u64> {
+        let never = Shutdown::new();
+        spark::bring_back(&self.election, &self.log, &mut self.store, &options(), judge, &never).unwrap()
     }
 
     fn agrees_with_the_native_count(&self) {
@@ -331,6 +382,27 @@ impl Site {
         assert_eq!(ours, theirs);
         assert!(theirs.3.iter().sum::<usize>() >= 1 && theirs.0.rejects.len() > 3, "the log is no small one");
     }
+}
+
+/// Counts natively until so many records are counted, or to the end.
+fn natively(
+    election: &Election,
+    log: &LogReader,
+    store: &mut WriterStore,
+    stop_at: u64,
+) -> Result<CountSummary, EngineError> {
+    let shutdown = Shutdown::new();
+    let stop = shutdown.clone();
+    let on_commit: OnCommit = Arc::new(move |committed: &Committed| {
+        if committed.records >= stop_at {
+            stop.raise();
+        }
+    });
+    let mut options = options();
+    if stop_at < u64::MAX {
+        options.flush.records_max = 2_000;
+    }
+    count::run(election, log, store, &options, (&Everything::of(log), &shutdown), &on_commit)
 }
 
 fn options() -> CountOptions {
@@ -406,23 +478,58 @@ fn told_to_stop_it_leaves_a_backlog_and_goes_on_later() {
     site.agrees_with_the_native_count();
 }
 
+/// Native, Spark, native, twice and with troubles on the way: nothing is lost, doubled or left over.
+fn check_changes(policy: DuplicatePolicy, out: &[Trouble], back: &[Trouble]) {
+    let mut site = Site::new(policy);
+    let mut judge = Judge::new(&site, &[]);
+    let id = site.election.id.clone();
+    for round in 0..2 {
+        natively(&site.election, &site.log, &mut site.store, 20_000).unwrap();
+        let before = site.store.snapshot(&id).unwrap();
+        judge.trouble = out.iter().copied().collect();
+        assert!(site.count(&mut judge, 30_000).unwrap().records >= 30_000, "round {round}");
+        let progress = site.store.snapshot(&id).unwrap().progress;
+        for (now, before) in progress.iter().zip(&before.progress) {
+            assert_eq!((now.engine, now.outside), (Engine::Spark, now.counted));
+            assert!(now.epoch > before.epoch && now.next_offset > before.next_offset);
+        }
+        ReaderStore::open(&site.url).unwrap().verify(&id).unwrap();
+        judge.trouble = back.iter().copied().collect();
+        let counted = progress.iter().map(|progress| progress.counted).sum();
+        assert_eq!(site.bring_back(&mut judge), Some(counted));
+        let progress = site.store.snapshot(&id).unwrap().progress;
+        assert!(progress.iter().all(|p| p.engine == Engine::Native && p.is_inside()));
+        assert_eq!(site.bring_back(&mut judge), Some(0), "it is there already");
+        ReaderStore::open(&site.url).unwrap().verify(&id).unwrap();
+    }
+    natively(&site.election, &site.log, &mut site.store, u64::MAX).unwrap();
+    site.agrees_with_the_native_count();
+    let outside = site.store.outside(&id).unwrap();
+    assert_eq!((site.shelf.paths(), outside.files, outside.attempts), (Vec::new(), Vec::new(), Vec::new()));
+}
+
 #[test]
-fn neither_engine_goes_on_without_the_others_voters() {
+fn a_running_election_changes_its_engine_and_back() {
+    use Trouble::{After, Before, None};
+    check_changes(DuplicatePolicy::First, &[Before, After, None, After], &[Before, After]);
+}
+
+#[test]
+fn so_it_does_where_the_last_vote_counts() {
+    check_changes(DuplicatePolicy::Last, &[], &[Trouble::After]);
+}
+
+#[test]
+fn the_native_engine_does_not_go_on_without_voters_that_lie_outside() {
     let mut site = Site::new(DuplicatePolicy::First);
     let mut judge = Judge::new(&site, &[]);
     site.count(&mut judge, 20_000).unwrap();
-    let (never, silent): (_, OnCommit) = (Shutdown::new(), Arc::new(|_| ()));
-    let everything = Everything::of(&site.log);
     let before = site.store.snapshot(&site.election.id).unwrap();
-    let native =
-        count::run(&site.election, &site.log, &mut site.store, &options(), (&everything, &never), &silent);
+    let native = natively(&site.election, &site.log, &mut site.store, u64::MAX);
     let text = native.expect_err("refused").to_string();
-    assert!(text.contains("counted on Apache Spark") && text.contains("--from-scratch"), "{text}");
+    for words in ["counted on Apache Spark", "count --engine native --remote sc://", "recount --from-scratch"]
+    {
+        assert!(text.contains(words), "{text}");
+    }
     assert_eq!(site.store.snapshot(&site.election.id).unwrap(), before, "whoever counts is left alone");
-
-    let native = site.count_natively();
-    site.store = WriterStore::open(&native).unwrap();
-    let text = site.count(&mut judge, u64::MAX).expect_err("refused").to_string();
-    assert!(text.contains("counted natively") && text.contains("--engine native"), "{text}");
-    assert_eq!(site.log.start_offsets().unwrap(), [Offset(0); PARTITIONS as usize]);
 }

@@ -335,14 +335,15 @@ pub struct Count {
     /// Publish results by region and candidate to a compacted Kafka topic as they change
     #[arg(long, value_name = "LOG-URL")]
     pub publish: Option<String>,
-    /// Which engine counts
+    /// Which engine counts; a running election goes from one to the other with --remote
     #[arg(long, value_name = "ENGINE", value_parser = ["native", "spark"], default_value = "native")]
     pub engine: String,
-    /// With --engine spark: the Spark Connect server, sc://host:15002, with /;token=…;use_ssl=true where it asks for it
+    /// The Spark Connect server that counts with --engine spark, or that an election is brought back from with --engine native:
+    /// sc://host:15002, with /;token=…;use_ssl=true where it asks for it
     #[arg(long, value_name = "SC-URL", env = "VOTESTREAM_REMOTE", hide_env_values = true)]
     #[cfg_attr(not(feature = "spark"), allow(dead_code, reason = "only the build with Spark reads it"))]
     pub remote: Option<String>,
-    /// With --engine spark: where seen voters lie, file:PATH, s3://bucket/prefix or hdfs://namenode:port/path [default: beside an SQLite store]
+    /// With --remote: where Spark's seen voters lie, file:PATH, s3://bucket/prefix or hdfs://namenode:port/path [default: beside an SQLite store]
     #[arg(long, value_name = "DIR-URL", env = "VOTESTREAM_SEEN")]
     #[cfg_attr(not(feature = "spark"), allow(dead_code, reason = "only the build with Spark reads it"))]
     pub seen: Option<String>,

@@ -16,7 +16,7 @@ use crate::{EngineError, Shutdown};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use votestream_election::delta::{PartitionDelta, Pin};
+use votestream_election::delta::{Engine, PartitionDelta, Pin, Progress};
 use votestream_election::fold::{Misrouted, PartitionCount};
 use votestream_election::framing::registry;
 use votestream_election::health::EngineHealth;
@@ -237,14 +237,10 @@ pub fn prepare(
 /// Refuses an election whose voters this engine does not have.
 fn counted_natively(election: &Election, store: &WriterStore) -> Result<(), EngineError> {
     let snapshot = store.snapshot(&election.id)?;
-    if snapshot.progress.iter().all(|progress| progress.outside == 0 && progress.sealed.is_none()) {
+    if snapshot.progress.iter().all(Progress::is_inside) {
         return Ok(());
     }
-    Err(EngineError::OtherEngine {
-        by: "on Apache Spark",
-        place: "in files outside the store",
-        option: "--engine spark",
-    })
+    Err(StoreError::OtherEngine { election: election.id.clone(), asked: Engine::Native }.into())
 }
 
 /// What a first run pins: this log, from its start. Refuses one from which votes may be missing, unless that was asked for.

@@ -167,7 +167,7 @@ impl<'a> Committer<'a> {
     }
 }
 
-fn committed(outcome: FlushOutcome) -> Result<u64, EngineError> {
+pub(super) fn committed(outcome: FlushOutcome) -> Result<u64, EngineError> {
     match outcome {
         FlushOutcome::Committed { sequence } => Ok(sequence),
         FlushOutcome::Fenced(partitions) => {
@@ -176,7 +176,7 @@ fn committed(outcome: FlushOutcome) -> Result<u64, EngineError> {
     }
 }
 
-fn ours(change: OutsideChange) -> Result<(), EngineError> {
+pub(super) fn ours(change: OutsideChange) -> Result<(), EngineError> {
     match change {
         OutsideChange::Done => Ok(()),
         OutsideChange::Superseded => Err(EngineError::Fenced(PartitionId(0))),

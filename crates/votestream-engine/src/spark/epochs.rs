@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use votestream_election::delta::VoterFile;
-use votestream_election::epoch::{PartitionAnswer, Range};
+use votestream_election::epoch::{PartitionAnswer, Range, SeenVoter};
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::{Election, Millis, Minute, PartitionId};
 
@@ -22,6 +22,22 @@ pub trait Epochs {
         attempt: u128,
         files: &[VoterFile],
     ) -> Result<Vec<VoterFile>, EpochError>;
+
+    /// Writes voters whom the native engine has seen to files below an attempt of its own. Under `last` each has its choice.
+    fn put(
+        &mut self,
+        election: &Election,
+        attempt: u128,
+        voters: &[SeenVoter],
+    ) -> Result<Vec<VoterFile>, EpochError>;
+
+    /// Reads the voters of these files back, everyone once, in any order, in pieces that fit memory. Under `last` each has the latest choice.
+    fn voters(
+        &mut self,
+        election: &Election,
+        files: &[VoterFile],
+        each: &mut dyn FnMut(&[SeenVoter]),
+    ) -> Result<(), EpochError>;
 
     /// Removes what these attempts left.
     fn remove(&mut self, election: &Election, attempts: &[u128]) -> Result<(), EpochError>;

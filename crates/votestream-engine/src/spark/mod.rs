@@ -5,11 +5,13 @@
 //! newer epoch counts.
 
 mod book;
+mod change;
 mod commit;
 mod epochs;
 mod sealing;
 mod size;
 
+pub use change::{bring_back, lies_outside};
 pub use epochs::{Answer, EpochError, Epochs, Plan};
 pub use size::{RECORDS_MAX, RECORDS_MIN};
 
@@ -118,9 +120,14 @@ impl Worker<'_> {
         // Who cannot count takes nothing over.
         self.epochs.open()?;
         let pin = self.committer.store().pin(&self.election.id)?;
+        let before = self.committer.store().snapshot(&self.election.id)?;
+        let natively = before.progress.iter().any(|progress| progress.counted > progress.outside);
+        if natively && !self.move_outside(&pin)? {
+            return Ok(());
+        }
         let states = self.take_over(&pin)?;
         let mut books: Vec<Book> = states.iter().map(Book::new).collect();
-        self.sweep(books[0].progress.epoch)?;
+        sweep(self.election, self.committer.store(), self.epochs, books[0].progress.epoch)?;
         let board = Board::new(&states);
         let (election, log) = (self.election, self.log);
         std::thread::scope(|scope| {
@@ -136,19 +143,8 @@ impl Worker<'_> {
 
     fn take_over(&mut self, pin: &Pin) -> Result<Vec<PartitionState>, EngineError> {
         let all: Vec<PartitionId> = (0..pin.partitions).map(PartitionId).collect();
-        let before = self.committer.store().snapshot(&self.election.id)?;
-        if before.progress.iter().any(|progress| progress.counted > progress.outside) {
-            return Err(EngineError::OtherEngine {
-                by: "natively",
-                place: "in the store",
-                option: "--engine native",
-            });
-        }
-        let ends = self.log.refresh_ends()?;
         let states = self.committer.store().take_over(&self.election.id, &all, Engine::Spark)?;
-        for (state, end) in states.iter().zip(&ends) {
-            check_history(self.log, &state.progress, *end)?;
-        }
+        check_states(self.log, &states)?;
         tracing::info!(
             partitions = all.len(),
             voters = states.iter().map(|state| state.progress.outside).sum::<u64>(),
@@ -332,28 +328,39 @@ impl Worker<'_> {
         files.extend(merged.iter().cloned());
         let ms = began.elapsed().as_millis();
         tracing::info!(files = chosen.len(), into = merged.len(), ms, "files of voters merged");
-        self.sweep(1)
+        sweep(self.election, self.committer.store(), self.epochs, 1)
     }
+}
 
-    /// Removes what attempts below an epoch left. What cannot be removed does no harm, and is tried again after the next takeover.
-    fn sweep(&mut self, epoch: u64) -> Result<(), EngineError> {
-        let attempts = self.committer.store().outside(&self.election.id)?.attempts;
-        let old: Vec<u128> = attempts.iter().filter(|one| one.epoch < epoch).map(|one| one.id).collect();
-        if old.is_empty() {
-            return Ok(());
-        }
-        match self.epochs.remove(self.election, &old) {
-            Ok(()) => {
-                fail::fail_point!("spark-swept", |_| std::process::abort());
-                self.committer.store().forget_attempts(&self.election.id, &old)?;
-                tracing::info!(attempts = old.len(), "what earlier attempts left is removed");
-            }
-            Err(error) => {
-                tracing::warn!(error = %chain(&error), attempts = old.len(), "what earlier attempts left cannot be removed");
-            }
-        }
-        Ok(())
+/// Whether the log still holds what was counted of these partitions.
+fn check_states(log: &LogReader, states: &[PartitionState]) -> Result<(), EngineError> {
+    let ends = log.refresh_ends()?;
+    states.iter().zip(&ends).try_for_each(|(state, end)| check_history(log, &state.progress, *end))
+}
+
+/// Removes what attempts below an epoch left. What cannot be removed does no harm, and is tried again after the next takeover.
+fn sweep(
+    election: &Election,
+    store: &mut WriterStore,
+    epochs: &mut dyn Epochs,
+    epoch: u64,
+) -> Result<(), EngineError> {
+    let attempts = store.outside(&election.id)?.attempts;
+    let old: Vec<u128> = attempts.iter().filter(|one| one.epoch < epoch).map(|one| one.id).collect();
+    if old.is_empty() {
+        return Ok(());
     }
+    match epochs.remove(election, &old) {
+        Ok(()) => {
+            fail::fail_point!("spark-swept", |_| std::process::abort());
+            store.forget_attempts(&election.id, &old)?;
+            tracing::info!(attempts = old.len(), "what earlier attempts left is removed");
+        }
+        Err(error) => {
+            tracing::warn!(error = %chain(&error), attempts = old.len(), "what earlier attempts left cannot be removed");
+        }
+    }
+    Ok(())
 }
 
 /// Extends a range to the end of the batch in which it ends; that batch's leader epoch.

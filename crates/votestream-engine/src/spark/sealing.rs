@@ -12,7 +12,7 @@ use votestream_election::{Election, Offset};
 use votestream_log::LogReader;
 
 /// Offsets hashed before they are handed over: so much is hashed again when the worker is killed.
-const STEP_OFFSETS: u64 = 1_000_000;
+pub(super) const STEP_OFFSETS: u64 = 1_000_000;
 /// Seals that wait to be committed; then hashing waits, for a long epoch or for a store that is away.
 const WAITING_MAX: usize = 64;
 /// How soon trouble with the log that may pass is tried again, and how often a look is taken whether to stop.

@@ -86,6 +86,16 @@ fn count(
         patiently(&shutdown, patience, may_pass, || contest::counted(&args.election, &store.reader()?))?;
     let Some(election) = chosen else { return Ok(Outcome::Done) };
     let options = CountOptions { threads: options.threads.min(log.partitions() as usize), ..options.clone() };
+    #[cfg(feature = "spark")]
+    if !spark::bring_back(
+        args,
+        (&counted_url, store_url),
+        (&election, &log, &mut store),
+        &options,
+        &shutdown,
+    )? {
+        return Ok(Outcome::Done);
+    }
     // Routing begins transactions, which are finished.
     let starting = Some(starting).filter(|_| !args.route);
     let routing = Route::start(args.route, log_url, (&election, &log, &mut store), &options, &shutdown)?;

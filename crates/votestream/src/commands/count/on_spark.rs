@@ -2,6 +2,7 @@
 
 use votestream_election::Election;
 use votestream_election::delta::VoterFile;
+use votestream_election::epoch::SeenVoter;
 use votestream_engine::spark::{Answer, EpochError, Epochs, Plan};
 use votestream_spark::{Attempt, EpochPlan, Limits, Remote, Session, SparkError, Topic};
 
@@ -79,6 +80,24 @@ impl Epochs for OnSpark {
         files: &[VoterFile],
     ) -> Result<Vec<VoterFile>, EpochError> {
         self.ask(|session, _, directory| session.compact(election, directory, Attempt(attempt), files))
+    }
+
+    fn put(
+        &mut self,
+        election: &Election,
+        attempt: u128,
+        voters: &[SeenVoter],
+    ) -> Result<Vec<VoterFile>, EpochError> {
+        self.ask(|session, _, directory| session.put_voters(election, directory, Attempt(attempt), voters))
+    }
+
+    fn voters(
+        &mut self,
+        election: &Election,
+        files: &[VoterFile],
+        each: &mut dyn FnMut(&[SeenVoter]),
+    ) -> Result<(), EpochError> {
+        self.ask(|session, _, directory| session.voters(election, directory, files, each))
     }
 
     fn remove(&mut self, election: &Election, attempts: &[u128]) -> Result<(), EpochError> {

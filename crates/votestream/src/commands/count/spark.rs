@@ -1,4 +1,5 @@
-//! `count --engine spark`: what is asked of it, where its voters lie, and what it shows. The loop is the engine's.
+//! `count --engine spark`: what is asked of it, where its voters lie, and what it shows; and the way back to the native engine. The loop is the
+//! engine's.
 
 use super::on_spark::OnSpark;
 use super::{Publish, may_pass, options, report};
@@ -9,9 +10,13 @@ use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use votestream_election::Election;
 use votestream_election::fold::Misrouted;
+use votestream_engine::Shutdown;
 use votestream_engine::count::{Committed, CountOptions, OnCommit, chain, patiently};
-use votestream_engine::spark::{RECORDS_MAX, RECORDS_MIN, SparkOptions, run as run_epochs};
+use votestream_engine::spark::{
+    RECORDS_MAX, RECORDS_MIN, SparkOptions, bring_back as bring_back_voters, lies_outside, run as run_epochs,
+};
 use votestream_log::{KafkaUrl, LogReader, LogUrl, java_options};
 use votestream_spark::{Limits, Remote, Topic};
 use votestream_store::{StoreError, StoreUrl, WriterStore};
@@ -68,9 +73,37 @@ pub(in crate::commands) fn directory(seen: Option<&str>, store: &StoreUrl) -> Re
             local(Path::new(&beside))
         }
         (None, StoreUrl::Postgres(_)) => bail!(
-            "--engine spark needs --seen with a store in PostgreSQL: a directory that every machine of the cluster can write to, such as hdfs://namenode:port/path or s3://bucket/prefix"
+            "Apache Spark needs --seen with a store in PostgreSQL: a directory that every machine of the cluster can write to, such as hdfs://namenode:port/path or s3://bucket/prefix"
         ),
     }
+}
+
+/// Before counting natively, where a Spark Connect server is named: brings an election back that was counted there. False when told to stop
+/// meanwhile.
+pub(super) fn bring_back(
+    args: &Count,
+    (log_url, store_url): (&LogUrl, &StoreUrl),
+    (election, log, store): (&Election, &LogReader, &mut WriterStore),
+    options: &CountOptions,
+    shutdown: &Shutdown,
+) -> Result<bool> {
+    let (Some(remote), LogUrl::Kafka(log_url)) = (&args.remote, log_url) else { return Ok(true) };
+    if !lies_outside(election, store)? {
+        return Ok(true);
+    }
+    let remote: Remote = remote.parse()?;
+    let directory = directory(args.seen.as_deref(), store_url)?;
+    let mut epochs = on_spark(remote.clone(), log_url, directory.clone())?;
+    let brought = bring_back_voters(election, log, store, options, &mut epochs, shutdown);
+    let brought = brought.with_context(|| {
+        format!("cannot bring the election back from Apache Spark at {remote}, seen voters in {directory}")
+    })?;
+    Ok(brought.is_some())
+}
+
+fn on_spark(remote: Remote, log_url: &KafkaUrl, directory: String) -> Result<OnSpark> {
+    let topic = Topic { name: log_url.topic.clone(), options: java_options(log_url)? };
+    Ok(OnSpark::new(remote, Limits::default(), topic, directory))
 }
 
 fn count(
@@ -109,8 +142,7 @@ fn count(
             ),
         });
     });
-    let topic = Topic { name: log_url.topic.clone(), options: java_options(log_url)? };
-    let mut epochs = OnSpark::new(remote.clone(), Limits::default(), topic, directory.to_owned());
+    let mut epochs = on_spark(remote.clone(), log_url, directory.to_owned())?;
     let options = spark_options(args);
     starting.over();
     let counted = run_epochs(&election, &log, &mut store, &options, &mut epochs, (&shutdown, &on_commit));
