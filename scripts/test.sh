@@ -86,6 +86,8 @@ need_debian chromium chromium
 need_file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
 need_debian docker-compose docker-compose
 need_debian ip iproute2
+# Kafka's own hash is asked by a few lines of Java.
+need_debian javac default-jdk-headless
 need_protoc
 installs=()
 # Servers that take minutes to build or to fetch where they are missing, meanwhile.

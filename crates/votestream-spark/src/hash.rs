@@ -1,5 +1,5 @@
 //! Kafka's two partitioners as SQL over an integer id: murmur2 from its decimal digits by arithmetic alone, crc32 as Spark has it.
-//! That they say what `votestream_election::partitioner` says is held by `tests/real_server/agreement.rs`.
+//! That murmur2 is Kafka's own is held by `tests/real_server/kafkas_own.rs`, that crc32 is `votestream_election::partitioner`'s by `agreement.rs`.
 
 /// The multiplier of murmur2.
 const M: &str = "1540483477";

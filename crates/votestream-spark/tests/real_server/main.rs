@@ -2,6 +2,7 @@
 
 mod agreement;
 mod generated;
+mod kafkas_own;
 mod native;
 mod odd;
 mod topic;
