@@ -393,9 +393,11 @@ spark_install() (
   jars_install "Spark's Kafka connector" scripts/services/spark/pom.xml "$SPARK_LIB" dependency:copy
 )
 
-# spark_start DIRECTORY PORT: a Connect server with two local cores; what it logs is in DIRECTORY/spark.log.
+# spark_start DIRECTORY PORT [ARGUMENT…]: a Connect server with two local cores; what it logs is in DIRECTORY/spark.log. Arguments are
+# spark-submit's, and go before those that are here.
 spark_start() {
   local dir=$1 port=$2 home=$PWD/$SPARK_DIST jars
+  shift 2
   mkdir -p "$dir/local" "$dir/warehouse"
   jars=$(printf '%s,' "$PWD/$SPARK_LIB"/*.jar)
   (
@@ -410,7 +412,7 @@ spark_start() {
       --conf "spark.local.dir=$dir/local" --conf "spark.sql.warehouse.dir=$dir/warehouse" --conf spark.sql.shuffle.partitions=2 \
       --conf spark.sql.codegen.cache.maxEntries=1000 \
       --conf spark.sql.streaming.stateStore.providerClass=org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider \
-      spark-internal
+      "$@" spark-internal
   ) >"$dir/spark.log" 2>&1 </dev/null &
   echo $! >"$dir/spark.pid"
   until_ready "Apache Spark on port $port" "$(cat "$dir/spark.pid")" "$dir/spark.log" spark_ready "$port"

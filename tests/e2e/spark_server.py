@@ -15,18 +15,20 @@ SECONDS = 300.0
 
 
 class SparkServer:
-    """In a directory that must be new; `stop` it in all cases."""
+    """In a directory that must be new; `stop` it in all cases. `arguments` are spark-submit's own."""
 
-    def __init__(self, directory: pathlib.Path) -> None:
+    def __init__(self, directory: pathlib.Path, *arguments: str, env: dict[str, str] | None = None) -> None:
         self.directory, self.port = directory, free_port()
+        self.arguments, self.env = arguments, os.environ | (env or {})
         directory.mkdir()
 
-    def _run(self, call: str) -> None:
+    def _run(self, call: str, *more: str) -> None:
         script = f'. scripts/lib.sh; . scripts/services/lib.sh; {call} "$@"'
-        subprocess.run(["bash", "-c", script, "-", str(self.directory), str(self.port)], cwd=_ROOT, check=True, timeout=SECONDS)
+        command = ["bash", "-c", script, "-", str(self.directory), str(self.port), *more]
+        subprocess.run(command, cwd=_ROOT, check=True, timeout=SECONDS, env=self.env)
 
     def start(self) -> None:
-        self._run("spark_start")
+        self._run("spark_start", *self.arguments)
 
     def kill(self) -> None:
         os.kill(int((self.directory / "spark.pid").read_text()), signal.SIGKILL)

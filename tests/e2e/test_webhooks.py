@@ -11,7 +11,6 @@ import json
 import pathlib
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.harness import Api, Harness, Process, free_port, until
+from tests.e2e.tls_front import self_signed
 
 SECRET = "a-secret-of-the-tests-made-up"
 ENV = {"VOTESTREAM_WEBHOOK_SECRET": SECRET}
@@ -350,13 +350,7 @@ def test_up_tells_of_the_end_before_it_ends(vs: Harness) -> None:
 
 
 def test_https_is_spoken_and_certificates_are_checked(town: Town, tmp_path: pathlib.Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-keyout", key, "-out", certificate, "-subj", "/CN=receiver", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-addext", "basicConstraints=critical,CA:FALSE"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    key, certificate = self_signed(tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
     with receiver(tls=tls) as hook:

@@ -1,6 +1,6 @@
 //! What can go wrong between here and Spark, each with a sentence that says what next; and which of it may pass by itself.
 
-use crate::remote::Remote;
+use crate::remote::{Remote, RemoteError, TOKEN_VARIABLE};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -17,6 +17,29 @@ pub enum SparkError {
         /// What the connection said.
         says: String,
     },
+    /// Somebody answers, and it is no Spark Connect server.
+    #[error(
+        "what answers at {remote} is no Spark Connect server: {says}; look at host and port (15002 unless the server was told otherwise)"
+    )]
+    NotSpark {
+        /// Where.
+        remote: Remote,
+        /// By what it is told.
+        says: String,
+    },
+    /// The connection cannot be made secure.
+    #[error(
+        "the connection to {remote} is not secure ({says}): its certificate must name this host and be signed by an authority that is trusted here; the variable SSL_CERT_FILE names a PEM file with the certificates of other authorities"
+    )]
+    Insecure {
+        /// Where.
+        remote: Remote,
+        /// What TLS says.
+        says: String,
+    },
+    /// The URL's token cannot be had, or must not be sent.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// It took longer than its bound.
     #[error("Spark did not answer within {} s while {doing}; the query was cancelled and is tried again", bound.as_secs())]
     TooSlow {
@@ -71,8 +94,10 @@ pub enum SparkError {
         /// What Spark said.
         says: String,
     },
-    /// The token is not accepted.
-    #[error("the Spark server refuses the token of --remote ({says})")]
+    /// There is no token, or it is not accepted.
+    #[error(
+        "the Spark server does not let us in ({says}): it wants the token that it was started with, by token_file=FILE in its URL or in the variable {TOKEN_VARIABLE}"
+    )]
     Refused {
         /// What the server said.
         says: String,
@@ -148,7 +173,10 @@ impl SparkError {
             | Self::Cancelled
             | Self::SessionExpired { .. }
             | Self::Failed { .. } => true,
-            Self::Version { .. }
+            Self::NotSpark { .. }
+            | Self::Insecure { .. }
+            | Self::Remote(_)
+            | Self::Version { .. }
             | Self::Connector
             | Self::Directory { .. }
             | Self::Truncated { .. }

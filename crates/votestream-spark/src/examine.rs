@@ -3,11 +3,17 @@
 
 use crate::answer::Finding;
 use crate::error::SparkError;
+use crate::knock::knock;
 use crate::plan::{Attempt, Limits, Topic};
 use crate::remote::Remote;
 use crate::session::Session;
 use crate::sql::text;
 use crate::voters::below;
+
+/// Whether a server answers; nothing is asked of it.
+pub fn answers(remote: &Remote, limits: Limits) -> Finding {
+    found("remote", knock(remote, limits).map(|()| format!("{remote} answers")))
+}
 
 /// Looks at a server from the outside in; what lies behind a fault is not looked at. `attempt` names the directory that is tried.
 pub fn examine(

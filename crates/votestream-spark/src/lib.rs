@@ -26,6 +26,8 @@ pub mod examine;
 
 pub mod peer;
 
+mod knock;
+
 mod epoch;
 
 mod views;
@@ -58,7 +60,7 @@ mod sql;
 
 pub use answer::{EpochAnswer, Finding, Timing};
 pub use error::SparkError;
-pub use examine::examine;
+pub use examine::{answers, examine};
 pub use plan::{Attempt, EpochPlan, Limits, Topic};
 pub use remote::{Remote, RemoteError};
 pub use session::Session;

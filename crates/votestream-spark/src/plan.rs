@@ -12,13 +12,16 @@ use votestream_election::{Election, Millis, Minute, PartitionId};
 pub struct Limits {
     /// For a TCP connection, tried before each epoch: the client itself would try again silently for ten minutes.
     pub probe: Duration,
+    /// For a session's first call, which a server that is there answers at once: one that is not there behind a proxy that is, would not be
+    /// noticed otherwise.
+    pub first: Duration,
     /// For each call; one that takes longer is cancelled and the session given up.
     pub call: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { probe: Duration::from_secs(5), call: Duration::from_mins(10) }
+        Self { probe: Duration::from_secs(5), first: Duration::from_mins(1), call: Duration::from_mins(10) }
     }
 }
 

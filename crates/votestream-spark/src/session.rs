@@ -1,10 +1,10 @@
 //! A session on a Spark Connect server: opened, asked, given up when anything takes too long. What it is asked is in other files.
 
 use crate::error::{SparkError, says};
+use crate::knock::{knock, probe};
 use crate::plan::Limits;
 use crate::remote::Remote;
 use spark_connect::SparkSession;
-use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tracing::{info, trace};
@@ -62,7 +62,7 @@ impl Session {
 
     /// The server's version, where it is one that is spoken to.
     pub(crate) fn version(&self) -> Result<String, SparkError> {
-        let found = self.call("asking its version", SparkSession::version)?;
+        let found = self.call_within(self.limits.first, "asking its version", SparkSession::version)?;
         let major = found.split('.').next().and_then(|major| major.parse::<u32>().ok());
         if major.is_some_and(|major| major >= MAJOR_MIN) {
             Ok(found)
@@ -73,7 +73,7 @@ impl Session {
 
     /// Somebody listens there: the client itself would try for ten minutes.
     pub(crate) fn probe(&self) -> Result<(), SparkError> {
-        probe(&self.remote, self.limits)
+        probe(&self.remote, self.limits).map(drop)
     }
 
     /// Asks the server something, for as long as a call may take. One that takes longer is cancelled; meanwhile it is looked at whether the
@@ -84,7 +84,15 @@ impl Session {
         doing: &'static str,
         ask: impl FnOnce(&SparkSession) -> spark_connect::Result<T> + Send + 'static,
     ) -> Result<T, SparkError> {
-        let bound = self.limits.call;
+        self.call_within(self.limits.call, doing, ask)
+    }
+
+    fn call_within<T: Send + 'static>(
+        &self,
+        bound: Duration,
+        doing: &'static str,
+        ask: impl FnOnce(&SparkSession) -> spark_connect::Result<T> + Send + 'static,
+    ) -> Result<T, SparkError> {
         let spark = self.spark.clone();
         let began = Instant::now();
         let answer = in_a_thread(move || ask(&spark));
@@ -124,26 +132,13 @@ impl Drop for Session {
 }
 
 fn connect(remote: &Remote, limits: Limits) -> Result<SparkSession, SparkError> {
-    probe(remote, limits)?;
-    let url = remote.secret_url(&Uuid::new_v4().to_string());
+    let url = remote.secret_url(&Uuid::new_v4().to_string())?;
+    knock(remote, limits)?;
     let opened = in_a_thread(move || SparkSession::builder().remote(&url).get_or_create());
     match opened.recv_timeout(limits.call) {
         Ok(session) => session.map_err(|error| SparkError::of("connecting", &error)),
         Err(_) => Err(SparkError::TooSlow { doing: "connecting", bound: limits.call }),
     }
-}
-
-fn probe(remote: &Remote, limits: Limits) -> Result<(), SparkError> {
-    let unreachable = |says: String| SparkError::Unreachable { remote: remote.clone(), says };
-    let addresses = remote.authority().to_socket_addrs().map_err(|error| unreachable(error.to_string()))?;
-    let mut last = "its name has no address".to_owned();
-    for address in addresses {
-        match TcpStream::connect_timeout(&address, limits.probe) {
-            Ok(_) => return Ok(()),
-            Err(error) => last = error.to_string(),
-        }
-    }
-    Err(unreachable(last))
 }
 
 /// Where a call's answer comes out. (A panic of the client says nothing: then nothing comes.)

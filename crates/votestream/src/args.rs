@@ -339,7 +339,7 @@ pub struct Count {
     #[arg(long, value_name = "ENGINE", value_parser = ["native", "spark"], default_value = "native")]
     pub engine: String,
     /// The Spark Connect server that counts with --engine spark, or that an election is brought back from with --engine native:
-    /// sc://host:15002, with /;token=…;use_ssl=true where it asks for it
+    /// sc://host:15002, with /;use_ssl=true;token_file=FILE where it asks for it
     #[arg(long, value_name = "SC-URL", env = "VOTESTREAM_REMOTE", hide_env_values = true)]
     #[cfg_attr(not(feature = "spark"), allow(dead_code, reason = "only the build with Spark reads it"))]
     pub remote: Option<String>,

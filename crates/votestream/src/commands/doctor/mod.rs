@@ -34,7 +34,7 @@ pub fn run(args: &Doctor) -> Result<Outcome> {
     let mut lines = Lines::default();
     let targets = Targets::of(args)?;
     if args.quick {
-        quick(&targets, &mut lines);
+        quick(args, &targets, &mut lines);
     } else {
         thorough(args, &targets, &mut lines)?;
     }
@@ -77,7 +77,7 @@ impl Targets {
 }
 
 /// Only whether what is named answers.
-fn quick(targets: &Targets, lines: &mut Lines) {
+fn quick(args: &Doctor, targets: &Targets, lines: &mut Lines) {
     if let Some(url) = &targets.log {
         log::open(url, true, lines);
     }
@@ -91,6 +91,9 @@ fn quick(targets: &Targets, lines: &mut Lines) {
     }
     if let Some(url) = &targets.server {
         server::check(url, lines);
+    }
+    if let Some(remote) = &args.remote {
+        check_spark(remote, args, targets, lines);
     }
 }
 
@@ -135,6 +138,9 @@ fn thorough(args: &Doctor, targets: &Targets, lines: &mut Lines) -> Result<()> {
 
 #[cfg(feature = "spark")]
 fn check_spark(remote: &str, args: &Doctor, targets: &Targets, lines: &mut Lines) {
+    if args.quick {
+        return spark::answers(remote, lines);
+    }
     spark::check(remote, args.seen.as_deref(), (targets.log.as_ref(), targets.store.as_ref()), lines);
 }
 
