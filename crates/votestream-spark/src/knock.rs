@@ -39,10 +39,8 @@ pub(crate) fn knock(remote: &Remote, limits: Limits) -> Result<(), SparkError> {
     let mut tcp = probe(remote, limits)?;
     let bounded =
         tcp.set_read_timeout(Some(limits.probe)).and_then(|()| tcp.set_write_timeout(Some(limits.probe)));
-    let answered = bounded.and_then(|()| match remote.tls() {
-        false => greet(&mut tcp),
-        true => greet_by_tls(&mut tcp, remote),
-    });
+    let answered =
+        bounded.and_then(|()| if remote.tls() { greet_by_tls(&mut tcp, remote) } else { greet(&mut tcp) });
     let head = answered.map_err(|error| failed(&error, remote))?;
     if head[KIND] == SETTINGS {
         return Ok(());

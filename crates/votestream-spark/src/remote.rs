@@ -141,15 +141,12 @@ fn unescaped(value: &str) -> String {
     while let [byte, tail @ ..] = rest {
         let digits =
             tail.first_chunk::<2>().filter(|_| *byte == b'%').and_then(|two| str::from_utf8(two).ok());
-        match digits.and_then(|two| u8::from_str_radix(two, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                out.push(*byte);
-                rest = tail;
-            }
+        if let Some(byte) = digits.and_then(|two| u8::from_str_radix(two, 16).ok()) {
+            out.push(byte);
+            rest = &tail[2..];
+        } else {
+            out.push(*byte);
+            rest = tail;
         }
     }
     String::from_utf8_lossy(&out).into_owned()

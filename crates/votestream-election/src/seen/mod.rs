@@ -68,7 +68,7 @@ impl SeenVoters {
         self.integers.make_room(integers);
         self.texts.make_room(texts);
         near.homes.clear();
-        near.homes.extend(voters.clone().map(|voter| match voter {
+        near.homes.extend(voters.map(|voter| match voter {
             VoterKey::Integer(id) => self.integers.home(id),
             VoterKey::Text(key) => self.texts.home(key),
         }));

@@ -1,6 +1,6 @@
 //! Topics, batches, and a reader that is not ours.
 
-#![allow(dead_code, reason = "each test target uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test target uses a part of it")]
 
 #[path = "../kafka_common/names.rs"]
 mod names;

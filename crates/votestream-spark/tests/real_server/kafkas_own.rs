@@ -31,7 +31,10 @@ fn kafkas_own(keys: &[Vec<u8>]) -> Vec<Answer> {
         .stdout(Stdio::piped())
         .spawn()
         .expect("java runs");
-    let hex = |key: &Vec<u8>| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
+    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
+    let hex = |key: &Vec<u8>| {
+        key.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect::<String>() + "\n"
+    };
     let lines: String = keys.iter().map(hex).collect();
     // It says nothing before it has read all.
     java.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();

@@ -82,7 +82,7 @@ impl Publishing {
         let told = Arc::clone(&shared);
         let (published, shutdown) = (BTreeMap::new(), shutdown.clone());
         let work = move || {
-            Work { store, election, publisher, published, sequence: None, delay, shutdown }.run(&told)
+            Work { store, election, publisher, published, sequence: None, delay, shutdown }.run(&told);
         };
         let thread = std::thread::Builder::new().name("publish".to_owned()).spawn(work)?;
         Ok(Self { shared, thread: Some(thread) })
