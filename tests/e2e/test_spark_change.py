@@ -51,7 +51,8 @@ class Changing:
         return self.vs.run(*self.count, *self.remote, "--engine", "spark", seconds=SECONDS).err
 
     def files(self) -> list[pathlib.Path]:
-        return sorted((self.vs.dir / "seen").rglob("*.parquet"))
+        """Files of voters. What was swept is an empty file, which is not compressed as they are."""
+        return sorted((self.vs.dir / "seen").rglob("*.zstd.parquet"))
 
     def check(self, election) -> dict:
         results = self.vs.results()
