@@ -10,7 +10,7 @@ SPARK_DIST=target/services/spark-$SPARK_VERSION
 SPARK_LIB=target/services/spark-lib
 S3_GATEWAY_VERSION=v1.8.0
 S3_GATEWAY=target/services/s3-gateway-$S3_GATEWAY_VERSION
-READY_SECONDS_MAX=60
+READY_SECONDS_MAX=180
 STOP_SECONDS_MAX=20
 
 # free_port: a loopback port that nobody listens on, below the range that the kernel hands to clients, so that a service which is
