@@ -22,10 +22,11 @@ BULKY_VOTES = 9_500
 
 
 # Archiving is in test_archive_fail_points.py, pruning in test_prune_fail_points.py, a head in a store in test_archive_s3.py. A topic is
-# written in votestream-log/tests/kafka_writer/kill.rs; Spark's steps are in spark_chaos.py, what they do to a store in votestream-store/tests/crash.rs.
+# written in votestream-log/tests/kafka_writer/kill.rs; Spark's steps are in spark_chaos.py, what they do to a store in votestream-store/tests/crash.rs, those of changing the engine in
+# test_spark_change.py.
 BY_HAND = (
     "archive-", "head-", "prune-", "kafka-", "spark-", "log-recover", "log-roll",
-    "store-compact", "store-release", "store-desk", "store-rebuild", "store-files", "store-swap", "store-seal",
+    "store-compact", "store-release", "store-desk", "store-rebuild", "store-files", "store-swap", "store-seal", "store-change",
 )  # fmt: skip
 
 
