@@ -106,7 +106,7 @@ fn more_voters_than_one_piece_holds_come_back_in_pieces() {
         found.extend_from_slice(piece);
     };
     session.voters(&election, &directory(), &files, each).unwrap();
-    assert!(pieces == 2 && sorted(&found) == sorted(&voters));
+    assert!(pieces >= 2 && sorted(&found) == sorted(&voters), "{pieces} pieces, {} voters", found.len());
 }
 
 #[test]
