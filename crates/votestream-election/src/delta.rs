@@ -32,6 +32,13 @@ pub struct Pin {
     pub partitioners: PartitionerSet,
 }
 
+impl Pin {
+    /// The log's partitions, in order.
+    pub fn all(&self) -> Vec<PartitionId> {
+        (0..self.partitions).map(PartitionId).collect()
+    }
+}
+
 /// How far one partition is counted. counted + duplicate + rejected = records; records + skipped = next − start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -97,6 +104,11 @@ impl Progress {
     /// Whether all that the native engine goes on from is in the store: voters, and a ledger hashed as far as is counted.
     pub fn is_inside(&self) -> bool {
         self.outside == 0 && self.sealed.is_none()
+    }
+
+    /// The fence of whoever goes on from here.
+    pub fn fence(&self) -> Fence {
+        Fence { from: self.next_offset, epoch: self.epoch, engine: self.engine }
     }
 
     /// How far the ledger is hashed.
@@ -341,6 +353,13 @@ pub struct Snapshot {
     pub desk: Vec<DeskAct>,
     /// `Some` for a past view: the minute asked for.
     pub at: Option<Minute>,
+}
+
+impl Snapshot {
+    /// Whether the native engine can go on with every partition.
+    pub fn is_inside(&self) -> bool {
+        self.progress.iter().all(Progress::is_inside)
+    }
 }
 
 /// A partition's ledger as far as counted.

@@ -297,6 +297,20 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Refuses rows of a partition that do not come to what they must.
+    pub(crate) fn rows(
+        election: &str,
+        partition: PartitionId,
+        what: &'static str,
+        (found, expected): (u64, u64),
+    ) -> Result<(), Self> {
+        if found == expected {
+            return Ok(());
+        }
+        let (found, expected) = (found.into(), expected.into());
+        Err(Self::Inconsistent { election: election.to_owned(), partition, what, found, expected })
+    }
+
     /// Refuses files of voters that do not hold as many as they must.
     pub(crate) fn files(election: &str, found: u64, expected: u64) -> Result<(), Self> {
         if found == expected {

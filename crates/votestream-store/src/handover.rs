@@ -26,20 +26,20 @@ pub(crate) fn plan<'a>(
         EngineChange::Outside(_) => (Engine::Native, Engine::Spark),
         EngineChange::Inside { .. } => (Engine::Spark, Engine::Native),
     };
-    let holds = |(row, fence): (&Progress, &Fence)| {
-        let now = Fence { from: row.next_offset, epoch: row.epoch, engine: row.engine };
-        now == *fence && now.engine == left
-    };
+    let holds = |(row, fence): (&Progress, &Fence)| row.fence() == *fence && row.engine == left;
     if progress.len() != fences.len() || !progress.iter().zip(fences).all(holds) {
         return Ok(None);
     }
     let counted = progress.iter().map(|row| row.counted).sum();
+    let require = |row: &Progress, what, found, expected| {
+        StoreError::rows(election, row.partition, what, (found, expected))
+    };
     let mut moved = Vec::with_capacity(progress.len());
     match *change {
         EngineChange::Outside(new) => {
             StoreError::files(election, new.iter().map(|new| voters(new.files)).sum(), counted)?;
             for row in progress {
-                require(election, row, "the number of voters outside", row.outside, 0)?;
+                require(row, "the number of voters outside", row.outside, 0)?;
                 moved.push(Moved { engine, outside: row.counted, seen: &[] });
             }
         }
@@ -47,31 +47,11 @@ pub(crate) fn plan<'a>(
             StoreError::files(election, voters(files), counted)?;
             for (at, row) in progress.iter().enumerate() {
                 let seen = seen.get(at).map_or(&[][..], Vec::as_slice);
-                require(election, row, "the number of voters in files", entries(seen), row.counted)?;
-                require(election, row, "the number of leaves that are not hashed", row.pending_leaves(), 0)?;
+                require(row, "the number of voters in files", entries(seen), row.counted)?;
+                require(row, "the number of leaves that are not hashed", row.pending_leaves(), 0)?;
                 moved.push(Moved { engine, outside: 0, seen });
             }
         }
     }
     Ok(Some(moved))
-}
-
-fn require(
-    election: &str,
-    row: &Progress,
-    what: &'static str,
-    found: u64,
-    expected: u64,
-) -> Result<(), StoreError> {
-    if found == expected {
-        return Ok(());
-    }
-    let (election, partition) = (election.to_owned(), row.partition);
-    Err(StoreError::Inconsistent {
-        election,
-        partition,
-        what,
-        found: found.into(),
-        expected: expected.into(),
-    })
 }

@@ -141,22 +141,20 @@ impl PassTally {
         if self.part.is_first() {
             self.first(stretch);
         }
-        let Stretch { integers, texts, .. } = stretch;
-        let integers = integers.iter().map(|(id, cell)| (VoterKey::Integer(*id), *cell));
-        let texts = texts.iter().map(|(key, cell)| (VoterKey::Text(*key), *cell));
         let mut near = Near::default();
-        let mut group = Vec::with_capacity(NEAR_GROUP);
-        let mut voters = integers.chain(texts);
-        loop {
-            group.clear();
-            group.extend(voters.by_ref().take(NEAR_GROUP));
-            if group.is_empty() {
-                break;
-            }
-            self.seen.bring_near(group.iter().map(|(voter, _)| *voter), &mut near);
-            for (place, (voter, cell)) in group.iter().enumerate() {
-                self.count((&near, place), *voter, *cell);
-            }
+        for group in stretch.integers.chunks(NEAR_GROUP) {
+            self.group(group.iter().map(|(id, cell)| (VoterKey::Integer(*id), *cell)), &mut near);
+        }
+        for group in stretch.texts.chunks(NEAR_GROUP) {
+            self.group(group.iter().map(|(key, cell)| (VoterKey::Text(*key), *cell)), &mut near);
+        }
+    }
+
+    /// Looks a group of votes up together and counts them in order.
+    fn group(&mut self, votes: impl Iterator<Item = (VoterKey, u32)> + Clone, near: &mut Near) {
+        self.seen.bring_near(votes.clone().map(|(voter, _)| voter), near);
+        for (place, (voter, cell)) in votes.enumerate() {
+            self.count((near, place), voter, cell);
         }
     }
 

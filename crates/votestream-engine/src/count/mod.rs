@@ -16,7 +16,7 @@ use crate::{EngineError, Shutdown};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use votestream_election::delta::{Engine, PartitionDelta, Pin, Progress};
+use votestream_election::delta::{Engine, PartitionDelta, Pin};
 use votestream_election::fold::{Misrouted, PartitionCount};
 use votestream_election::framing::registry;
 use votestream_election::health::EngineHealth;
@@ -236,8 +236,7 @@ pub fn prepare(
 
 /// Refuses an election whose voters this engine does not have.
 fn counted_natively(election: &Election, store: &WriterStore) -> Result<(), EngineError> {
-    let snapshot = store.snapshot(&election.id)?;
-    if snapshot.progress.iter().all(Progress::is_inside) {
+    if store.snapshot(&election.id)?.is_inside() {
         return Ok(());
     }
     Err(StoreError::OtherEngine { election: election.id.clone(), asked: Engine::Native }.into())

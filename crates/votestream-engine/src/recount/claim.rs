@@ -3,7 +3,7 @@
 use super::PATIENCE;
 use crate::EngineError;
 use crate::count::{as_folded, only, possible_partitioners};
-use votestream_election::delta::{Engine, Pin, Progress, Snapshot};
+use votestream_election::delta::{Pin, Progress, Snapshot};
 use votestream_election::ledger::LeafSeal;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::recount::{Judge, RejectDigest};
@@ -71,21 +71,10 @@ pub(super) fn uncounted(
     leader_epoch: i32,
 ) -> Progress {
     Progress {
-        partition,
-        epoch: 0,
-        engine: Engine::Native,
-        start_offset,
         next_offset,
         leader_epoch,
-        counted: 0,
-        duplicate: 0,
-        rejected: 0,
-        skipped: 0,
-        flushes: 0,
-        minute: None,
         log_end: next_offset,
-        sealed: None,
-        outside: 0,
+        ..Progress::begin(partition, 0, start_offset)
     }
 }
 

@@ -49,8 +49,7 @@ pub fn restore_store(
     let partitioners = PartitionerSet::from_text(&log.partitioners).unwrap_or(PartitionerSet::ALL);
     let pin = votestream_election::delta::Pin { partitioners, ..pin_of(archive) };
     store.start_over(election, &pin, (options.clock)())?;
-    let partitions: Vec<_> = (0..pin.partitions).map(votestream_election::PartitionId).collect();
-    let states = store.take_over(&election.id, &partitions, Engine::Native)?;
+    let states = store.take_over(&election.id, &pin.all(), Engine::Native)?;
     let todo = Mutex::new(states.into_iter().rev().collect::<Vec<_>>());
     let next = || todo.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
     let (sender, receiver) = sync_channel::<PartitionDelta>(options.threads.max(1) * DELTAS_A_THREAD);

@@ -9,9 +9,7 @@ use crate::count::{CountOptions, may_pass, patiently, prepare};
 use crate::sealing::Sealer;
 use crate::{EngineError, Shutdown};
 use std::time::{Duration, Instant};
-use votestream_election::delta::{
-    Engine, Fence, PartitionState, Pin, Progress, SeenPart, Snapshot, VoterFile,
-};
+use votestream_election::delta::{Engine, Fence, PartitionState, Pin, Progress, SeenPart, VoterFile};
 use votestream_election::election::DuplicatePolicy;
 use votestream_election::epoch::SeenVoter;
 use votestream_election::seen::{Unpacked, pack, unpack};
@@ -27,7 +25,7 @@ const PACKED: usize = 1_000_000;
 /// Whether an election has anything that lies outside the store: voters, leaves that are not hashed, or what attempts left.
 pub fn lies_outside(election: &Election, store: &WriterStore) -> Result<bool, EngineError> {
     match store.snapshot(&election.id) {
-        Ok(snapshot) => Ok(!counted_natively(&snapshot) || !store.outside(&election.id)?.attempts.is_empty()),
+        Ok(snapshot) => Ok(!snapshot.is_inside() || !store.outside(&election.id)?.attempts.is_empty()),
         Err(StoreError::UnknownElection { .. } | StoreError::NoElection { .. }) => Ok(false),
         Err(error) => Err(error.into()),
     }
@@ -45,7 +43,7 @@ pub fn bring_back(
 ) -> Result<Option<u64>, EngineError> {
     let brought = patiently(shutdown, Duration::MAX, may_pass, || {
         let snapshot = store.snapshot(&election.id)?;
-        if counted_natively(&snapshot) {
+        if snapshot.is_inside() {
             sweep(election, store, epochs, snapshot.progress.first().map_or(0, |first| first.epoch))?;
             return Ok(Some(0));
         }
@@ -57,11 +55,6 @@ pub fn bring_back(
     Ok(brought.flatten())
 }
 
-/// Whether all that the native engine needs is in the store.
-fn counted_natively(snapshot: &Snapshot) -> bool {
-    snapshot.progress.iter().all(Progress::is_inside)
-}
-
 fn bring_all_back(
     election: &Election,
     (log, pin): (&LogReader, &Pin),
@@ -71,7 +64,7 @@ fn bring_all_back(
 ) -> Result<Option<u64>, EngineError> {
     let began = Instant::now();
     let id = &election.id;
-    let states = store.take_over(id, &all(pin), Engine::Spark)?;
+    let states = store.take_over(id, &pin.all(), Engine::Spark)?;
     check_states(log, &states)?;
     tracing::info!(
         "the election is brought back from Apache Spark: its leaves are hashed, its voters read back"
@@ -169,7 +162,7 @@ impl Worker<'_> {
     pub(super) fn move_outside(&mut self, pin: &Pin) -> Result<bool, EngineError> {
         let (began, election) = (Instant::now(), self.election);
         let id = &election.id;
-        let states = self.committer.store().take_over(id, &all(pin), Engine::Native)?;
+        let states = self.committer.store().take_over(id, &pin.all(), Engine::Native)?;
         check_states(self.log, &states)?;
         tracing::info!("the election was counted natively: its voters are handed over to Apache Spark");
         let epoch = states.first().map_or(0, |first| first.progress.epoch);
@@ -253,15 +246,7 @@ fn voters<'a>(seen: &'a Unpacked, progress: &Progress) -> impl Iterator<Item = S
     integers.chain(texts)
 }
 
-fn all(pin: &Pin) -> Vec<PartitionId> {
-    (0..pin.partitions).map(PartitionId).collect()
-}
-
 /// The fences under which partitions were taken over.
 fn fences(states: &[PartitionState]) -> Vec<Fence> {
-    let fence = |state: &PartitionState| {
-        let Progress { next_offset: from, epoch, engine, .. } = state.progress;
-        Fence { from, epoch, engine }
-    };
-    states.iter().map(fence).collect()
+    states.iter().map(|state| state.progress.fence()).collect()
 }

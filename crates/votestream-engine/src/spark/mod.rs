@@ -142,7 +142,7 @@ impl Worker<'_> {
     }
 
     fn take_over(&mut self, pin: &Pin) -> Result<Vec<PartitionState>, EngineError> {
-        let all: Vec<PartitionId> = (0..pin.partitions).map(PartitionId).collect();
+        let all = pin.all();
         let states = self.committer.store().take_over(&self.election.id, &all, Engine::Spark)?;
         check_states(self.log, &states)?;
         tracing::info!(

@@ -52,17 +52,8 @@ impl Check<'_> {
     }
 
     fn require(&self, what: &'static str, found: u64, expected: u64) -> Done<()> {
-        if found == expected {
-            return Ok(());
-        }
-        Err(StoreError::Inconsistent {
-            election: self.known.election.id.clone(),
-            partition: self.row.progress.partition,
-            what,
-            found: found.into(),
-            expected: expected.into(),
-        }
-        .into())
+        StoreError::rows(&self.known.election.id, self.row.progress.partition, what, (found, expected))?;
+        Ok(())
     }
 
     async fn one(&self, sql: &'static str) -> Done<u64> {
