@@ -51,6 +51,13 @@ trap 'exit 143' TERM HUP
 bring() {
   case $1 in
     secured) scripts/secured-kafka.sh start "$RUN/secured" ;;
+    spark)
+      spark_install
+      mkdir -p "$RUN/spark/events"
+      # What Spark tells of a query beyond its log, where no secret may be.
+      spark_start "$RUN/spark" "$(cat "$RUN/spark.port")" --conf spark.eventLog.enabled=true --conf spark.eventLog.compress=false \
+        --conf "spark.eventLog.dir=$RUN/spark/events"
+      ;;
     *)
       "$1_install"
       "$1_start" "$RUN/$1" "$(cat "$RUN/$1.port")"

@@ -8,15 +8,14 @@ import pytest
 
 from tests.e2e.harness import Harness, agree
 from tests.e2e.kafka_votes import oracle, presidential
-from tests.e2e.services import Kafka, Postgres, required, unique
+from tests.e2e.secured_kafka import facts, url
+from tests.e2e.services import Kafka, Postgres, unique
 from tests.oracle.count import us_president_2024
 
 
-@pytest.fixture(scope="module")
-def facts() -> dict[str, str]:
-    """How to reach the broker, as scripts/secured-kafka.sh wrote it."""
-    lines = (pathlib.Path(required("VOTESTREAM_TEST_KAFKA_SECURED")) / "env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines)
+@pytest.fixture(scope="module", name="facts")
+def facts_of_the_broker() -> dict[str, str]:
+    return facts()
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +38,6 @@ WAYS_IN = (
     "{SASL_TLS}/T?tls=true&ca={CA}&sasl=scram-sha-512&user={USER}&password_file={PASSWORD_FILE}",
     "{SASL_CLEAR}/T?sasl=scram-sha-512&user={USER}&password_file={PASSWORD_FILE}",
 )
-
-
-def url(way: str, facts: dict[str, str], topic: str) -> str:
-    return "kafka://" + way.replace("/T?", f"/{topic}?").format(**facts)
 
 
 @pytest.mark.parametrize("way", WAYS_IN)

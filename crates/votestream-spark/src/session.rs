@@ -30,6 +30,12 @@ const SETTINGS: [(&str, &str); 4] = [
     ("spark.sql.codegen.useIdInClassName", "false"),
 ];
 
+/// The session's own setting of what Spark hides where it shows or logs a query, and the server's for all sessions.
+const REDACTED: [&str; 2] = ["spark.sql.redaction.string.regex", "spark.redaction.string.regex"];
+/// How secrets stand in the options by which Spark reads Kafka, where it tells of those: a password in `sasl.jaas.config`, up to the line's end, and a private key.
+const SECRETS: &str =
+    "(?i)password=[^\\n]*|-----BEGIN [A-Z ]*PRIVATE KEY[\\s\\S]*?(?:END [A-Z ]*PRIVATE KEY-----|$)";
+
 /// What Spark calls a file that it cannot read, or that is gone.
 const READ_FAILED: &str = "FAILED_READ_FILE";
 
@@ -54,6 +60,15 @@ impl Session {
         let version = session.version()?;
         session.call("setting the session up", |spark| {
             let conf = spark.conf();
+            let mut redacted = SECRETS.to_owned();
+            for name in REDACTED {
+                // What is hidden already stays so.
+                if let Some(theirs) = conf.get_with_default(name, Some(""))?.filter(|regex| !regex.is_empty())
+                {
+                    redacted.push_str(&format!("|(?:{theirs})"));
+                }
+            }
+            conf.set(REDACTED[0], &redacted)?;
             SETTINGS.iter().try_for_each(|(name, value)| conf.set(name, value))
         })?;
         info!(%remote, version, "Spark session opened");
