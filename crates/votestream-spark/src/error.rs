@@ -69,6 +69,16 @@ pub enum SparkError {
         /// What Spark said.
         says: String,
     },
+    /// It was writing there, and could not go on. Spark's answer leaves out why.
+    #[error(
+        "Spark could not write to the seen directory '{directory}' ({says}): most likely it is full; the cause stands in Spark's log, and it is tried again"
+    )]
+    NotWritten {
+        /// Which.
+        directory: String,
+        /// What Spark said.
+        says: String,
+    },
     /// Spark has no room left.
     #[error(
         "a disk that Spark writes to is full ({says}): free space in spark.local.dir or the seen directory"
@@ -169,6 +179,7 @@ impl SparkError {
         match self {
             Self::Unreachable { .. }
             | Self::TooSlow { .. }
+            | Self::NotWritten { .. }
             | Self::DiskFull { .. }
             | Self::Cancelled
             | Self::SessionExpired { .. }

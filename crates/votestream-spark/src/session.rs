@@ -40,6 +40,8 @@ const SECRETS: &str =
 
 /// What Spark calls a file that it cannot read, or that is gone.
 const READ_FAILED: &str = "FAILED_READ_FILE";
+/// What Spark calls a file that it began and could not finish.
+const WRITE_FAILED: &str = "TASK_WRITE_FAILED";
 
 /// A session. One epoch at a time.
 pub struct Session {
@@ -73,8 +75,13 @@ impl Session {
             conf.set(REDACTED[0], &redacted)?;
             SETTINGS.iter().try_for_each(|(name, value)| conf.set(name, value))
         })?;
-        info!(%remote, version, "Spark session opened");
+        info!(%remote, version, session = session.id(), "Spark session opened");
         Ok(session)
+    }
+
+    /// Its name on the server, as Spark's own pages and logs have it.
+    pub fn id(&self) -> &str {
+        self.spark.session_id()
     }
 
     /// The server's version, where it is one that is spoken to.
@@ -185,6 +192,9 @@ impl SparkError {
         match self {
             Self::Failed { says, .. } if WORDS.iter().any(|word| says.contains(word)) => {
                 Self::Directory { directory: directory.to_owned(), says }
+            }
+            Self::Failed { says, .. } if says.contains(WRITE_FAILED) => {
+                Self::NotWritten { directory: directory.to_owned(), says }
             }
             other => other,
         }

@@ -60,6 +60,31 @@ fn a_session_outlives_what_goes_wrong() {
 }
 
 #[test]
+fn what_others_end_is_told_and_may_be_tried_again() {
+    let topic = OnBroker::new(PARTITIONS);
+    topic.write(&lively(3_000));
+    let (records, ends) = topic.read();
+    let (_guard, mut session) = session();
+    let url = format!("{}/;session_id={}", remote(), session.id());
+    // Another client of the same session may do what Spark's own pages can.
+    let other = spark_connect::SparkSession::builder().remote(&url).get_or_create().unwrap();
+    let (known, directory) = (topic.for_spark(), directory());
+    let answer = std::thread::scope(|scope| {
+        let counting = scope.spawn(|| try_to(&mut session, &known, &directory, ends[0]));
+        while !counting.is_finished() {
+            other.interrupt_all().unwrap();
+        }
+        counting.join().unwrap()
+    });
+    let error = answer.expect_err("it was cancelled");
+    assert!(matches!(error, SparkError::Cancelled) && error.is_transient(), "{error:?}");
+    assert_eq!(try_to(&mut session, &known, &directory, ends[0]).unwrap(), records[0].len() as u64);
+    other.stop().unwrap();
+    let error = try_to(&mut session, &known, &directory, ends[0]).unwrap_err();
+    assert!(matches!(error, SparkError::SessionExpired { .. }) && error.is_transient(), "{error:?}");
+}
+
+#[test]
 fn a_call_that_takes_too_long_is_given_up() {
     let (_guard, _session) = session();
     let limits = Limits { call: Duration::from_millis(1), ..Limits::default() };
