@@ -188,7 +188,7 @@ def pod(compose: dict) -> Iterator[Pod]:
             (directory / place).mkdir(parents=True)
         shutil.copytree("/etc", directory / "etc", symlinks=True, ignore_dangling_symlinks=True)
         # A container knows its own name, too; Hadoop asks for it.
-        (directory / "etc/hosts").write_text(f"127.0.0.1 localhost kafka postgres namenode datanode {socket.gethostname()}\n")
+        (directory / "etc/hosts").write_text(f"127.0.0.1 localhost kafka postgres namenode datanode spark {socket.gethostname()}\n")
         users = (directory / "etc/passwd").read_text().splitlines()
         users = [user for user in users if user.split(":")[0] not in ("postgres", "hadoop") and user.split(":")[2] not in ("999", "1000")]
         (directory / "etc/passwd").write_text("\n".join([*users, "postgres:x:999:999::/var/lib/postgresql:/bin/sh", "hadoop:x:1000:1000::/tmp:/bin/sh"]) + "\n")
@@ -251,6 +251,12 @@ def test_each_command_line_of_core_starts_answers_its_health_check_and_stops(pod
         for _ in range(2):
             made = pod.run(services["topic"], services["topic"]["command"])
             assert made.returncode == 0, made.stdout + made.stderr
+        # Spark is away: its count waits and says so, its health check says no.
+        with pod.running("count-spark", services["count-spark"], [*votestream, *services["count-spark"]["command"]]):
+            away = "no Spark Connect server answers at sc://spark:15002"
+            until(lambda: away in pod.logs["count-spark"].read_text(), "count-spark to say that Spark is away", 60, step=0.1)
+            checked = pod.run(services["count-spark"], services["count-spark"]["healthcheck"]["test"][1:])
+            assert checked.returncode == 1 and away in checked.stdout, checked.stdout + checked.stderr
         workers = [start(f"count-{n}", "count", entrypoint=votestream) for n in (1, services["count"]["deploy"]["replicas"])]
         for n, worker in enumerate(workers):
             pod.healthy(f"count-{1 + n}", services["count"], worker)
