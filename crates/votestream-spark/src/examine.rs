@@ -51,11 +51,22 @@ fn found(what: &'static str, result: Result<String, SparkError>) -> Finding {
 impl Session {
     /// Spark's Kafka source finds the topic from where Spark's driver runs, and executors read a record of it, if there is one.
     fn try_topic(&self, topic: &Topic) -> Result<String, SparkError> {
-        const VIEW: &str = "looked_at";
-        const DOING: &str = "looking at the topic";
-        self.kafka(DOING, VIEW, topic, &[("subscribe", &topic.name), ("startingOffsets", "earliest")])?;
-        self.run_sql(DOING, format!("SELECT offset FROM {VIEW} LIMIT 1"))
-            .map(|_| format!("Spark reads the topic '{}'", topic.name))
+        self.call("looking at the topic", {
+            let topic = topic.clone();
+            move |spark| {
+                let mut reader = spark.read().format("kafka").option("subscribe", &topic.name);
+                for (name, value) in &topic.options {
+                    reader = reader.option(&format!("kafka.{name}"), value);
+                }
+                reader
+                    .option("startingOffsets", "earliest")
+                    .load(None)
+                    .select_expr(vec!["offset"])
+                    .limit(1)
+                    .count()
+            }
+        })
+        .map(|_| format!("Spark reads the topic '{}'", topic.name))
     }
 
     /// What is written there is read back, and emptied again.

@@ -23,9 +23,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// cannot be read is NULL, hence left undecided. A method of more than 8,000 bytes is never compiled by the JVM: judging in one method as
 /// large as Spark allows by itself took 1.7 times as long as in several.
 /// Generated classes without their number in a plan are found again in another plan, compiled.
-/// A topic's options are referred to as `${…}` in a query.
-const SETTINGS: [(&str, &str); 5] = [
-    ("spark.sql.variable.substitute", "true"),
+const SETTINGS: [(&str, &str); 4] = [
     ("spark.sql.ansi.enabled", "false"),
     ("spark.sql.session.timeZone", "UTC"),
     ("spark.sql.codegen.hugeMethodLimit", "8000"),

@@ -4,7 +4,6 @@
 use crate::error::SparkError;
 use crate::plan::Topic;
 use crate::session::Session;
-use crate::sql::text;
 use spark_connect::DataType;
 use spark_connect::row::Row;
 use votestream_election::epoch::Range;
@@ -26,9 +25,6 @@ pub(crate) const CHOSEN: &str = "chosen";
 /// Choices, beside the one before.
 pub(crate) const CHOICES: &str = "choices";
 
-/// What a topic's options are called among a session's settings. Spark hides the value of a setting with `secret` in its name wherever it shows one.
-const OPTION: &str = "spark.votestream.secret.kafka";
-
 /// How Spark's consumers read: all of a range is there already, so nothing is gained by waiting for more, and a range may end in offsets that hold
 /// no record; and thousands of records at a time.
 const CONSUMING: [(&str, &str); 3] = [
@@ -45,37 +41,25 @@ impl Session {
         let assign = format!("{{\"{name}\":[{}]}}", list(&|r| r.partition.to_string()));
         let from = format!("{{\"{name}\":{{{}}}}}", list(&|r| format!("\"{}\":{}", r.partition, r.from)));
         let to = format!("{{\"{name}\":{{{}}}}}", list(&|r| format!("\"{}\":{}", r.partition, r.to)));
-        let mut options: Vec<(&str, &str)> = CONSUMING.to_vec();
-        options.extend([
-            ("kafka.isolation.level", "read_committed"),
-            ("assign", &assign),
-            ("startingOffsets", &from),
-            ("endingOffsets", &to),
-            ("failOnDataLoss", "true"),
-            ("includeHeaders", "true"),
-        ]);
-        self.kafka("opening the topic", TOPIC, topic, &options)
-    }
-
-    /// A view by Spark's Kafka source. The topic's options, some of which are passwords, go by settings of the session, to which the query only
-    /// refers: Spark logs queries as they came once their session ends.
-    pub(crate) fn kafka(
-        &self,
-        doing: &'static str,
-        view: &str,
-        topic: &Topic,
-        options: &[(&str, &str)],
-    ) -> Result<(), SparkError> {
-        let settings: Vec<(String, String)> =
-            topic.options.iter().map(|(name, value)| (format!("{OPTION}.{name}"), text(value))).collect();
-        let theirs = topic.options.iter().map(|(name, _)| format!("'kafka.{name}' ${{{OPTION}.{name}}}"));
-        let ours = options.iter().map(|(name, value)| format!("{} {}", text(name), text(value)));
-        let all: Vec<String> = theirs.chain(ours).collect();
-        let sql = format!("CREATE OR REPLACE TEMPORARY VIEW {view} USING kafka OPTIONS ({})", all.join(", "));
-        self.call(doing, move |spark| {
-            let conf = spark.conf();
-            settings.iter().try_for_each(|(name, value)| conf.set(name, value))?;
-            spark.sql(&sql)?.collect().map(drop)
+        let options: Vec<(String, String)> =
+            topic.options.iter().map(|(name, value)| (format!("kafka.{name}"), value.clone())).collect();
+        self.call("opening the topic", move |spark| {
+            let mut reader = spark.read().format("kafka");
+            for (name, value) in &options {
+                reader = reader.option(name, value);
+            }
+            for (name, value) in CONSUMING {
+                reader = reader.option(name, value);
+            }
+            reader
+                .option("kafka.isolation.level", "read_committed")
+                .option("assign", &assign)
+                .option("startingOffsets", &from)
+                .option("endingOffsets", &to)
+                .option("failOnDataLoss", "true")
+                .option("includeHeaders", "true")
+                .load(None)
+                .create_or_replace_temp_view(TOPIC)
         })
     }
 
