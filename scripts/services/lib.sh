@@ -396,7 +396,7 @@ spark_install() (
 # spark_start DIRECTORY PORT [ARGUMENT…]: a Connect server with two local cores; what it logs is in DIRECTORY/spark.log. Arguments are
 # spark-submit's, and go before those that are here.
 spark_start() {
-  local dir=$1 port=$2 home=$PWD/$SPARK_DIST jars
+  local dir=$1 port=$2 home=$PWD/$SPARK_DIST conf=$PWD/scripts/services/spark/conf jars
   shift 2
   mkdir -p "$dir/local" "$dir/warehouse"
   jars=$(printf '%s,' "$PWD/$SPARK_LIB"/*.jar)
@@ -404,7 +404,7 @@ spark_start() {
     # Derby's files and the like are left where it runs.
     cd "$dir"
     # shellcheck disable=SC2030
-    export SPARK_HOME=$home SPARK_LOCAL_IP=127.0.0.1 SPARK_NO_DAEMONIZE=1
+    export SPARK_HOME=$home SPARK_CONF_DIR=$conf SPARK_LOCAL_IP=127.0.0.1 SPARK_NO_DAEMONIZE=1
     exec setsid "$home/bin/spark-submit" --master "local[2]" --driver-memory 2g --name votestream-connect \
       --class org.apache.spark.sql.connect.service.SparkConnectServer --jars "${jars%,}" \
       --conf spark.connect.grpc.binding.address=127.0.0.1 --conf "spark.connect.grpc.binding.port=$port" \

@@ -43,11 +43,11 @@ def test_by_certificate_and_by_password_into_hdfs(vs: Harness, hdfs: Hdfs) -> No
     results = vs.results()
     agree(results, oracle(broker, topic, us_president_2024()))
     assert results["duplicate"] > 0.9 * VOTES
-    # What Spark tells its pages and its history server of each query.
+    # What Spark tells its pages and its history server of each query, and what it logs when a session has ended.
     spark = pathlib.Path(required("VOTESTREAM_TEST_SPARK_DIR"))
     events = [path.read_text(errors="replace") for path in (spark / "events").rglob("*") if path.is_file()]
     assert any(topic in text for text in events), "the queries are told"
-    told += "".join(events)
+    told += "".join([(spark / "spark.log").read_text(errors="replace"), *events])
     password, key = pathlib.Path(found["PASSWORD_FILE"]).read_text().strip(), pathlib.Path(found["CLIENT_KEY"]).read_text()
     for secret in (password, *key.splitlines()[1:-1]):
         assert secret not in told, f"told: …{told[told.index(secret) - 500 : told.index(secret)]}"

@@ -337,7 +337,7 @@ impl Site {
         let options = SparkOptions {
             count: options(),
             live_every: Duration::ZERO,
-            records: (5_000, 9_000),
+            records: 5_000,
             draw: || u128::from(DRAWN.fetch_add(1, Ordering::Relaxed)),
         };
         spark::run(&self.election, &self.log, &mut self.store, &options, judge, (&shutdown, &on_commit))

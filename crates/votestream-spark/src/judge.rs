@@ -57,22 +57,23 @@ impl<'a> Judging<'a> {
     /// crc32 put the voter here, and a key is the voter's), or `id` NULL and the `record`: `ts`, `key`, `value`, `large` (then
     /// without its value).
     pub(crate) fn sql(&self, topic: &str) -> String {
-        const RECORD: &str =
-            "named_struct('ts', ts, 'key', key, 'value', CASE WHEN NOT large THEN value END, 'large', large)";
-        let stub = format!(
-            "CASE WHEN headers IS NOT NULL THEN coalesce(exists(headers, h -> h.key = {}), false) ELSE false END",
-            text(STUB_HEADER)
-        );
+        // As texts: Spark copies bytes out of a row wherever it looks at them.
+        const RECORD: &str = "named_struct('ts', ts, 'key', CAST(key AS BINARY), 'value', CASE WHEN NOT large THEN CAST(value AS BINARY) END, \
+             'large', large)";
+        // With a lambda Spark would interpret all of this projection, row by row.
+        let stub = format!("coalesce(array_contains(headers.key, {}), false)", text(STUB_HEADER));
         let large = format!("coalesce(octet_length(value) > {VALUE_BYTES_MAX}, false) OR {stub}");
-        let record = "partition, offset, unix_millis(timestamp) AS ts, key, value";
+        let records = format!(
+            "SELECT partition, offset, unix_millis(timestamp) AS ts, CAST(key AS STRING) AS key, CAST(value AS STRING) AS value, {large} AS large FROM {topic}"
+        );
         let Some(pattern) = pattern(self.election) else {
             return format!(
                 "SELECT partition, offset, CAST(NULL AS BIGINT) AS id, CAST(NULL AS INT) AS cell, CAST(NULL AS BIGINT) AS minute, false AS m, \
-                 false AS c, {RECORD} AS record FROM (SELECT {record}, {large} AS large FROM {topic})"
+                 false AS c, {RECORD} AS record FROM ({records})"
             );
         };
-        let layers = Layers::on(format!("SELECT {record}, headers, {} AS f FROM {topic}", fields(&pattern)));
-        let layers = self.read(layers, &pattern, large);
+        let layers = Layers::on(records).layer(KEPT, &[("f".to_owned(), fields(&pattern))]);
+        let layers = self.read(layers, &pattern);
         let layers = layers.layer(KEPT, &self.vote());
         let layers = layers.layer(
             &format!("{KEPT}, ok, digits, id, cell, minute"),
@@ -86,7 +87,7 @@ impl<'a> Judging<'a> {
     }
 
     /// A layer of what the fields mean: `sure` (the record matches), `digits`, `region`, `candidate`, `gender`, `band`, `moment`.
-    fn read(&self, layers: Layers, pattern: &Pattern, large: String) -> Layers {
+    fn read(&self, layers: Layers, pattern: &Pattern) -> Layers {
         let election = self.election;
         let layout = election.layout();
         let voter = column(pattern.voter);
@@ -117,7 +118,6 @@ impl<'a> Judging<'a> {
         };
         let time = pattern.time.map(column);
         let columns = [
-            ("large", large),
             ("sure", format!("size(f) = {} AND get(f, 0) = ''", pattern.groups + 1)),
             (
                 "digits",
@@ -131,7 +131,7 @@ impl<'a> Judging<'a> {
             ("band", band),
             ("moment", moment(election, time.as_deref(), "ts", self.now)),
         ];
-        layers.layer("partition, offset, ts, key, value", &columns.map(|(name, sql)| (name.to_owned(), sql)))
+        layers.layer(KEPT, &columns.map(|(name, sql)| (name.to_owned(), sql)))
     }
 
     /// Columns `ok` (a vote beyond doubt), `digits`, `id`, `cell`, `minute`, and what murmur2 takes of the digits.
@@ -150,7 +150,7 @@ impl<'a> Judging<'a> {
         };
         let not_ahead = self.not_ahead();
         let ok = format!(
-            "coalesce(sure AND NOT large AND {id} >= 0 AND CAST({id} AS STRING) = digits AND ({cell}) IS NOT NULL AND moment >= 0 AND moment <= {not_ahead}L{hours}, false)"
+            "coalesce(sure AND {id} >= 0 AND CAST({id} AS STRING) = digits AND ({cell}) IS NOT NULL AND moment >= 0 AND moment <= {not_ahead}L{hours}, false)"
         );
         let columns = [
             ("ok", ok),
@@ -169,7 +169,7 @@ impl<'a> Judging<'a> {
     fn places(&self) -> (String, String) {
         let agrees = |possible: bool, agrees: String| {
             if possible {
-                format!("coalesce(ok AND (key IS NULL OR key = CAST(digits AS BINARY)) AND {agrees}, false)")
+                format!("coalesce(ok AND (key IS NULL OR key = digits) AND {agrees}, false)")
             } else {
                 "false".to_owned()
             }
@@ -192,18 +192,16 @@ fn column(group: usize) -> String {
 /// The captured fields, from place 1 on, and the empty text before them: of a record that matches. Of one that does not, its text in one or
 /// more pieces, not so many that begin with the empty text; or NULL.
 fn fields(pattern: &Pattern) -> String {
-    const RECORD: &str = "CAST(value AS STRING)";
     let captured: Vec<String> = (1..=pattern.groups).map(|group| format!("{MARK}${group}")).collect();
     // An earlier address's state would be kept where a later address has none.
     let once: Vec<String> = pattern
         .parents
         .iter()
-        .map(|parent| format!(" AND locate({0}, {RECORD}, locate({0}, {RECORD}) + 1) = 0", text(parent)))
+        .map(|parent| format!(" AND locate({0}, value, locate({0}, value) + 1) = 0", text(parent)))
         .collect();
     let mark = text(MARK);
     format!(
-        "CASE WHEN octet_length(value) <= {VALUE_BYTES_MAX} AND is_valid_utf8({RECORD}) AND NOT startswith({RECORD}, {mark}){} \
-         THEN split(regexp_replace({RECORD}, {}, {}), {mark}) END",
+        "CASE WHEN NOT large AND is_valid_utf8(value) AND NOT startswith(value, {mark}){} THEN split(regexp_replace(value, {}, {}), {mark}) END",
         once.concat(),
         text(&pattern.regex),
         text(&captured.concat())

@@ -13,7 +13,7 @@ mod size;
 
 pub use change::{bring_back, lies_outside};
 pub use epochs::{Answer, EpochError, Epochs, Plan};
-pub use size::{RECORDS_MAX, RECORDS_MIN};
+pub use size::RECORDS;
 
 use crate::count::{
     CountOptions, CountSummary, OnCommit, chain, check_history, may_pass, only, prepare, report_held_back,
@@ -49,8 +49,8 @@ pub struct SparkOptions {
     pub count: CountOptions,
     /// Live, an epoch begins so long after the one before; with a backlog at once.
     pub live_every: Duration,
-    /// Records of an epoch at least and at most, where so many wait; in between as many as voters are known.
-    pub records: (u64, u64),
+    /// Records of an epoch, where so many wait ([`RECORDS`]).
+    pub records: u64,
     /// Draws an attempt's name, never the same twice.
     pub draw: fn() -> u128,
 }
@@ -170,9 +170,7 @@ impl Worker<'_> {
                 return Ok(());
             }
             let waiting = self.waiting(books, until)?;
-            let known = books.iter().map(|book| book.progress.outside).sum::<u64>();
-            let (least, most) = self.options.records;
-            let ranges = size::ranges(&waiting, (known.clamp(least, most) / course.cut).max(1));
+            let ranges = size::ranges(&waiting, (self.options.records / course.cut).max(1));
             if ranges.is_empty() {
                 self.committer.release(false)?;
                 let sealed = books.iter().all(Book::is_sealed);
@@ -188,7 +186,7 @@ impl Worker<'_> {
             }
             let backlog: u64 = waiting.iter().map(|(_, next, end)| end.0.saturating_sub(next.0)).sum();
             let since = course.began.map_or(Duration::MAX, |began| began.elapsed());
-            if until.is_none() && backlog < least && since < self.options.live_every {
+            if until.is_none() && backlog < self.options.records && since < self.options.live_every {
                 self.shutdown.wait(self.options.live_every.saturating_sub(since).min(LOOK_EVERY));
                 continue;
             }

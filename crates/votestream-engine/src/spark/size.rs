@@ -5,12 +5,10 @@ use votestream_election::election::DuplicatePolicy;
 use votestream_election::epoch::Range;
 use votestream_election::{Offset, PartitionId};
 
-/// Each epoch looks its voters up in all files of voters, so an epoch grows with them: then a vote is looked up against about as many
-/// known voters whether it is the five millionth or the fifty millionth. Below this many records an epoch's fixed cost would dominate.
-pub const RECORDS_MIN: u64 = 2_000_000;
-/// What an epoch that is killed loses at most, how long a page waits for it, and what a server of 2 GiB holds beside what it sorts. From here on
-/// looking up costs more with every epoch.
-pub const RECORDS_MAX: u64 = 4_000_000;
+/// Records of an epoch, where so many wait. Each epoch looks its voters up in all files of voters, and has some five seconds of planning: the
+/// more it takes, the less of both a vote costs. It is also what a killed epoch loses at most, how long a page waits for it, and what a
+/// server of 2 GiB was tried to hold beside what it sorts.
+pub const RECORDS: u64 = 4_000_000;
 /// Files of a tier differ by less than this factor, as a power of two; so many of one tier are merged, the smallest tier first. A voter is
 /// then rewritten a few times, however long the night.
 const TIER_BITS: u32 = 4;
@@ -70,7 +68,7 @@ mod tests {
         let (mut known, mut looked) = (0, 0);
         while known < votes {
             looked += known;
-            known += known.clamp(RECORDS_MIN, RECORDS_MAX).min(votes - known);
+            known += RECORDS.min(votes - known);
         }
         looked as f64 / votes as f64
     }
@@ -79,7 +77,7 @@ mod tests {
     fn looking_up_does_not_grow_with_the_square() {
         let (five, fifty) = (looked_through(5_000_000), looked_through(50_000_000));
         assert!(five < 1.5 && fifty < 7.0, "{five} {fifty}");
-        // Epochs of the least size would look through twelve for each of fifty million.
+        // Half as many records an epoch would look through twelve for each of fifty million.
     }
 
     #[test]

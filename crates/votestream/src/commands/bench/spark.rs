@@ -18,7 +18,7 @@ use votestream_election::Election;
 use votestream_engine::Shutdown;
 use votestream_engine::count::{CountOptions, Everything, OnCommit, run as run_count};
 use votestream_engine::produce::{Batcher, Pace, simulate_into_log};
-use votestream_engine::spark::{RECORDS_MAX, RECORDS_MIN, SparkOptions, run as run_epochs};
+use votestream_engine::spark::{RECORDS, SparkOptions, run as run_epochs};
 use votestream_log::{KafkaUrl, LogReader, LogUrl, create_topic, java_options};
 use votestream_sim::{Order, Simulation};
 use votestream_spark::{Limits, Remote, Session, Topic};
@@ -185,7 +185,7 @@ impl Place<'_> {
             let options = SparkOptions {
                 count: CountOptions { until_end: true, ..count::options(1) },
                 live_every: Duration::ZERO,
-                records: (RECORDS_MIN, RECORDS_MAX),
+                records: RECORDS,
                 draw: random_wide,
             };
             let bar = progress::records(Some(self.simulation.records()), "counting on Spark");

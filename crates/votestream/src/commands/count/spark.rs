@@ -15,7 +15,7 @@ use votestream_election::fold::Misrouted;
 use votestream_engine::Shutdown;
 use votestream_engine::count::{Committed, CountOptions, OnCommit, chain, patiently};
 use votestream_engine::spark::{
-    RECORDS_MAX, RECORDS_MIN, SparkOptions, bring_back as bring_back_voters, lies_outside, run as run_epochs,
+    RECORDS, SparkOptions, bring_back as bring_back_voters, lies_outside, run as run_epochs,
 };
 use votestream_log::{KafkaUrl, LogReader, LogUrl, java_options};
 use votestream_spark::{Limits, Remote, Topic};
@@ -164,7 +164,7 @@ fn spark_options(args: &Count) -> SparkOptions {
     SparkOptions {
         count,
         live_every: LIVE_EVERY,
-        records: (args.epoch_records.unwrap_or(RECORDS_MIN), args.epoch_records.unwrap_or(RECORDS_MAX)),
+        records: args.epoch_records.unwrap_or(RECORDS),
         draw: random_wide,
     }
 }
