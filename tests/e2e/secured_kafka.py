@@ -1,4 +1,4 @@
-"""The broker with TLS and SASL that scripts/secured-kafka.sh runs: how to reach it, and what must not be told of it."""
+"""The broker with TLS and SASL that scripts/secured-kafka.sh runs: its facts, and the URLs of its topics by each way in."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ def facts() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
-def url(way: str, facts: dict[str, str], topic: str) -> str:
+def url(way: str, found: dict[str, str], topic: str) -> str:
     """The URL of a topic by a way in, as in `{TLS}/T?tls=true&ca={CA}`."""
-    return "kafka://" + way.replace("/T?", f"/{topic}?").format(**facts)
+    return "kafka://" + way.replace("/T?", f"/{topic}?").format(**found)
