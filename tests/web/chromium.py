@@ -106,11 +106,11 @@ class Tab:
         return self
 
     def shows(self, testid: str, **options: Any) -> "Tab":
-        self.page.wait_for_selector(f"[data-testid={testid}]", **options)
+        self.page.locator(f"[data-testid={testid}]").first.wait_for(**options)
         return self
 
     def gone(self, testid: str, **options: Any) -> "Tab":
-        self.page.wait_for_selector(f"[data-testid={testid}]", state="detached", **options)
+        self.page.locator(f"[data-testid={testid}]").first.wait_for(state="detached", **options)
         return self
 
     def settled(self) -> "Tab":

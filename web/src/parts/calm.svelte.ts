@@ -25,11 +25,12 @@ export class Calm {
 		});
 	};
 
-	/** Another `scene` (a past minute instead of the present) is another list: it begins in its own order. */
-	order(wanted: readonly string[], scene: string | null): readonly string[] {
-		if (scene !== this.scene) this.held = null;
-		this.scene = scene;
-		this.held = calmOrder(this.held, wanted, performance.now(), this.pointer || this.focus);
+	/** Another minute than the one before (a past one instead of the present) is another list: it begins in its own order. While the page is
+	 * paused, the order stands as everything else does. */
+	order(wanted: readonly string[], board: { at: string | null; paused: boolean }): readonly string[] {
+		if (board.at !== this.scene) this.held = null;
+		this.scene = board.at;
+		this.held = calmOrder(this.held, wanted, performance.now(), this.pointer || this.focus || board.paused);
 		return this.held.keys;
 	}
 

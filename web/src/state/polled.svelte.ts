@@ -30,7 +30,8 @@ export class Polled<T> {
 
 	/**
 	 * Asks at once and then every `everyMs`, as long as the tab is shown and `wanted` gives a path. The same `stamp` as at the last
-	 * answer means that nothing can have changed: then it does not ask. Returns what stops it.
+	 * answer means that nothing can have changed: then it does not ask. An answer that nobody wants any more is dropped. Returns what
+	 * stops it.
 	 */
 	run(everyMs: number, wanted: () => { path: string; stamp: string | number } | null): () => void {
 		let stopped = false;
@@ -48,6 +49,8 @@ export class Polled<T> {
 			try {
 				const value = await getJson<unknown>(want.path);
 				if (!this.is(value)) throw new ApiError({ kind: 'malformed' });
+				// Paused meanwhile: nothing on the page changes any more.
+				if (untrack(wanted) === null) return;
 				this.value = value;
 				this.key = key;
 				this.failed = false;
