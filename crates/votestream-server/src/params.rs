@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 use std::fmt::Display;
 use std::str::FromStr;
 use votestream_election::{Millis, Minute};
@@ -97,28 +98,14 @@ fn decode(text: &str) -> Result<String, Problem> {
             "percent-encoded UTF-8, such as New%20York",
         )
     };
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'%' => {
-                let digits =
-                    bytes.get(at + 1..at + 3).and_then(|d| std::str::from_utf8(d).ok()).ok_or_else(wrong)?;
-                decoded.push(u8::from_str_radix(digits, 16).map_err(|_| wrong())?);
-                at += 3;
-            }
-            b'+' => {
-                decoded.push(b' ');
-                at += 1;
-            }
-            _ => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
+    let two_digits = |after: &str| {
+        after.as_bytes().first_chunk::<2>().is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !text.split('%').skip(1).all(two_digits) {
+        return Err(wrong());
     }
-    String::from_utf8(decoded).map_err(|_| wrong())
+    let text = text.replace('+', " ");
+    percent_decode_str(&text).decode_utf8().map(Into::into).map_err(|_| wrong())
 }
 
 #[cfg(test)]
@@ -147,7 +134,9 @@ mod tests {
         let problem = Params::parse(Some("hz=4&hertz=4"), &["hz"]).unwrap_err();
         assert_eq!(problem.parameter.as_deref(), Some("hertz"));
         assert_eq!(Params::parse(Some("hz=4&hz=5"), &["hz"]).unwrap_err().status, 400);
-        assert_eq!(Params::parse(Some("hz=%zz"), &["hz"]).unwrap_err().status, 400);
+        for broken in ["hz=%zz", "hz=%+5", "hz=%", "hz=%4", "hz=%C3", "hz=%é0"] {
+            assert_eq!(Params::parse(Some(broken), &["hz"]).unwrap_err().status, 400, "{broken}");
+        }
         assert_eq!(
             Params::parse(Some("q=New%20York+City"), &["q"]).unwrap().text("q"),
             Some("New York City")

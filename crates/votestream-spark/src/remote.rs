@@ -1,6 +1,7 @@
 //! The URL of a Spark Connect server: `sc://host[:port][/;use_ssl=true;token_file=…]`, and the token that goes with it. Connecting is the
 //! session's business.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -130,26 +131,13 @@ fn first_line(path: &Path) -> Result<String, RemoteError> {
 
 /// A setting's value as the client's URL has it: whatever might end it is escaped.
 fn escaped(value: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    value.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(value, ESCAPED).to_string()
 }
 
 /// The other way round; what is no escape stays as it is.
 fn unescaped(value: &str) -> String {
-    let mut out = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let [byte, tail @ ..] = rest {
-        let digits =
-            tail.first_chunk::<2>().filter(|_| *byte == b'%').and_then(|two| str::from_utf8(two).ok());
-        if let Some(byte) = digits.and_then(|two| u8::from_str_radix(two, 16).ok()) {
-            out.push(byte);
-            rest = &tail[2..];
-        } else {
-            out.push(*byte);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    percent_decode_str(value).decode_utf8_lossy().into_owned()
 }
 
 impl FromStr for Remote {
