@@ -26,8 +26,9 @@ const UNDECIDED_MAX: u64 = 250_000;
 /// time after the session has ended. A new session has all of Spark's generated code compiled again, by Spark and by the JVM: judging 400,000 records
 /// took 6.1 s in one that was warm, and 8.5 s in the next.
 const KEPT_MAX: u64 = 20_000_000;
-/// Offsets of an epoch up to which its voters are handed to wherever files of voters are read; beyond, both are shuffled.
-const FEW: u64 = 4_000_000;
+/// Offsets of an epoch up to which its voters are handed to wherever files of voters are read; beyond, both are shuffled. The engine asks for two
+/// million at a time, and for one more of each partition that has next to none.
+const FEW: u64 = 2_500_000;
 
 /// All that is known once every record is judged.
 struct Standing {

@@ -347,7 +347,7 @@ pub struct Count {
     #[arg(long, value_name = "DIR-URL", env = "VOTESTREAM_SEEN")]
     #[cfg_attr(not(feature = "spark"), allow(dead_code, reason = "only the build with Spark reads it"))]
     pub seen: Option<String>,
-    /// With --engine spark: records of an epoch, for tests [default: 4 million]
+    /// With --engine spark: records of an epoch, for tests [default: 2 million]
     #[arg(long, value_name = "N", hide = true)]
     #[cfg_attr(not(feature = "spark"), allow(dead_code, reason = "only the build with Spark reads it"))]
     pub epoch_records: Option<u64>,
