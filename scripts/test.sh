@@ -74,7 +74,7 @@ case ${1:-} in
     step "outside: the page" outside tests/web -m "not alone"
     step "outside: oracle, chaos" outside tests/oracle tests/chaos -m "not alone"
     # Servers of their own, for no longer than that: a Spark server takes what memory and time there is.
-    step "epochs on Apache Spark" env SERVICES="kafka secured spark hdfs" scripts/with-services.sh scripts/test.sh beside-spark
+    step "epochs on Apache Spark" env SERVICES="kafka secured hdfs s3 spark" scripts/with-services.sh scripts/test.sh beside-spark
     steps_report
     exit 0
     ;;

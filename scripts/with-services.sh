@@ -47,6 +47,11 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
+# wants SERVICE: it was asked for.
+wants() {
+  [[ " $SERVICES " = *" $1 "* ]]
+}
+
 # bring SERVICE: installs what it needs and starts it; its port is in SERVICE.port.
 bring() {
   case $1 in
@@ -54,8 +59,10 @@ bring() {
     spark)
       spark_install
       mkdir -p "$RUN/spark/events"
+      local start=spark_start
+      ! wants s3 || start="spark_with_s3 $RUN/s3 $(cat "$RUN/s3.port")"
       # What Spark tells of a query beyond its log, where no secret may be.
-      spark_start "$RUN/spark" "$(cat "$RUN/spark.port")" --conf spark.eventLog.enabled=true --conf spark.eventLog.compress=false \
+      $start "$RUN/spark" "$(cat "$RUN/spark.port")" --conf spark.eventLog.enabled=true --conf spark.eventLog.compress=false \
         --conf "spark.eventLog.dir=$RUN/spark/events"
       ;;
     *)
@@ -68,16 +75,15 @@ bring() {
 began=$(date +%s%N)
 for service in $SERVICES; do
   free_port >"$RUN/$service.port"
+done
+# Spark, too, is told the way to S3.
+! wants s3 || s3_secret "$RUN/s3"
+for service in $SERVICES; do
   bring "$service" &
   starts+=($!)
 done
 for start in "${starts[@]}"; do wait "$start"; done
 echo "services ready after $((($(date +%s%N) - began) / 1000000)) ms: $SERVICES, in $RUN" >&2
-
-# wants SERVICE: it was asked for.
-wants() {
-  [[ " $SERVICES " = *" $1 "* ]]
-}
 
 if wants kafka; then
   export VOTESTREAM_TEST_KAFKA="127.0.0.1:$(cat "$RUN/kafka.port")"

@@ -8,6 +8,7 @@ FLUME_LIB=target/services/flume-lib
 SPARK_VERSION=4.2.0
 SPARK_DIST=target/services/spark-$SPARK_VERSION
 SPARK_LIB=target/services/spark-lib
+SPARK_S3_LIB=target/services/spark-s3-lib
 S3_GATEWAY_VERSION=v1.8.0
 S3_GATEWAY=target/services/s3-gateway-$S3_GATEWAY_VERSION
 READY_SECONDS_MAX=180
@@ -337,12 +338,18 @@ s3_install() (
   rm -rf "$build"
 )
 
+# s3_secret DIRECTORY: the secret key in DIRECTORY/password, made where there is none.
+s3_secret() {
+  mkdir -p "$1"
+  [ -f "$1/password" ] || (umask 077 && head -c 20 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$1/password")
+}
+
 # s3_start DIRECTORY PORT: user votestream, the secret key in DIRECTORY/password, region us-east-1, one bucket: votestream.
 s3_start() {
   local dir=$1 port=$2
   # A directory is a bucket.
   mkdir -p "$dir/objects/votestream"
-  [ -f "$dir/password" ] || (umask 077 && head -c 20 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$dir/password")
+  s3_secret "$dir"
   ROOT_ACCESS_KEY=votestream ROOT_SECRET_KEY=$(cat "$dir/password") setsid "$S3_GATEWAY" --port "127.0.0.1:$port" --health /health --quiet \
     posix "$dir/objects" >"$dir/s3.log" 2>&1 </dev/null &
   echo $! >"$dir/s3.pid"
@@ -367,8 +374,8 @@ flume_install() {
 
 # --- Apache Spark with Spark Connect ------------------------------------------------------------------------------------------------
 
-# spark_install: a Java runtime, Spark as PyPI has it (its package of Python sources holds the whole of Spark), and the jars of its Kafka
-# connector that scripts/services/spark/pom.xml pins.
+# spark_install: a Java runtime, Spark as PyPI has it (its package of Python sources holds the whole of Spark), the jars of its Kafka connector
+# that scripts/services/spark/pom.xml pins, and those for S3 of scripts/services/spark/s3/pom.xml.
 spark_install() (
   need_debian java default-jre-headless
   need_debian python3 python3 python3-venv
@@ -391,6 +398,7 @@ spark_install() (
   fi
   # Each jar alone: Spark's parent POM need not resolve.
   jars_install "Spark's Kafka connector" scripts/services/spark/pom.xml "$SPARK_LIB" dependency:copy
+  jars_install "Hadoop's S3A" scripts/services/spark/s3/pom.xml "$SPARK_S3_LIB"
 )
 
 # spark_start DIRECTORY PORT [ARGUMENT…]: a Connect server with two local cores; what it logs is in DIRECTORY/spark.log. Arguments are
@@ -399,7 +407,7 @@ spark_start() {
   local dir=$1 port=$2 home=$PWD/$SPARK_DIST conf=$PWD/scripts/services/spark/conf jars
   shift 2
   mkdir -p "$dir/local" "$dir/warehouse"
-  jars=$(printf '%s,' "$PWD/$SPARK_LIB"/*.jar)
+  jars=$(printf '%s,' "$PWD/$SPARK_LIB"/*.jar "$PWD/$SPARK_S3_LIB"/*.jar)
   (
     # Derby's files and the like are left where it runs.
     cd "$dir"
@@ -417,6 +425,17 @@ spark_start() {
   echo $! >"$dir/spark.pid"
   until_ready "Apache Spark on port $port" "$(cat "$dir/spark.pid")" "$dir/spark.log" spark_ready "$port"
 }
+
+# spark_with_s3 S3-DIRECTORY S3-PORT DIRECTORY PORT [ARGUMENT…]: the same, and `s3a://` lies in the gateway there. Its key is in Spark's environment:
+# of settings Spark tells in its log.
+spark_with_s3() (
+  local s3=$1 s3_port=$2
+  shift 2
+  AWS_SECRET_ACCESS_KEY=$(cat "$s3/password")
+  export AWS_ACCESS_KEY_ID=votestream AWS_SECRET_ACCESS_KEY
+  spark_start "$@" --conf "spark.hadoop.fs.s3a.endpoint=http://127.0.0.1:$s3_port" --conf spark.hadoop.fs.s3a.endpoint.region=us-east-1 \
+    --conf spark.hadoop.fs.s3a.path.style.access=true
+)
 
 # spark_ready PORT: the server answers HTTP/2's preface and an empty SETTINGS frame with a SETTINGS frame (type 4) of its own.
 spark_ready() {

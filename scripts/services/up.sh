@@ -16,13 +16,15 @@ running() {
   for file in "$RUN/$1"/*.pid; do kill -0 "$(cat "$file")" 2>/dev/null || return 1; done
 }
 
-# bring NAME PORT: starts it there or on the next free port, unless it runs already. The port is kept in NAME/port.
+# bring NAME PORT [COMMAND…]: starts it (by that command) there or on the next free port, unless it runs already. The port is kept in NAME/port.
 bring() {
+  local start=("${@:3}")
+  [ "$#" -gt 2 ] || start=("$1_start")
   running "$1" && return 0
   "$1_stop" "$RUN/$1"
   mkdir -p "$RUN/$1"
   port_or_next "$1" "$2" >"$RUN/$1/port"
-  "$1_start" "$RUN/$1" "$(cat "$RUN/$1/port")"
+  "${start[@]}" "$RUN/$1" "$(cat "$RUN/$1/port")"
 }
 
 for service in kafka postgres hdfs s3 spark; do "${service}_install"; done
@@ -30,7 +32,7 @@ bring kafka 9092
 bring postgres 54320
 bring hdfs 8020
 bring s3 9000
-bring spark 15002
+bring spark 15002 spark_with_s3 "$RUN/s3" "$(cat "$RUN/s3/port")"
 
 cat <<LINES
 Apache Kafka  127.0.0.1:$(cat "$RUN/kafka/port")    --log kafka://127.0.0.1:$(cat "$RUN/kafka/port")/voter_data
