@@ -29,8 +29,8 @@ const PARTITIONS: u32 = 4;
 const DUPLICATES: &str = "duplicates=0.01";
 /// Records between two looks whether to stop.
 const LOOK_RECORDS: u64 = 65_536;
-/// Rounds in turn, of which the best counts.
-const ROUNDS: usize = 3;
+/// Rounds in turn, of which the best counts. A broker that has just been started compiles its code during the first few, on the same processors.
+const ROUNDS: usize = 6;
 
 /// What is measured, and where.
 struct Place<'a> {
