@@ -59,10 +59,10 @@ bring() {
     spark)
       spark_install
       mkdir -p "$RUN/spark/events"
-      local start=spark_start
-      ! wants s3 || start="spark_with_s3 $RUN/s3 $(cat "$RUN/s3.port")"
+      local start=(spark_start)
+      ! wants s3 || start=(spark_with_s3 "$RUN/s3" "$(cat "$RUN/s3.port")")
       # What Spark tells of a query beyond its log, where no secret may be.
-      $start "$RUN/spark" "$(cat "$RUN/spark.port")" --conf spark.eventLog.enabled=true --conf spark.eventLog.compress=false \
+      "${start[@]}" "$RUN/spark" "$(cat "$RUN/spark.port")" --conf spark.eventLog.enabled=true --conf spark.eventLog.compress=false \
         --conf "spark.eventLog.dir=$RUN/spark/events"
       ;;
     *)
