@@ -225,7 +225,11 @@ async fn probes_metrics_and_elections() {
     let bearer: &[(&str, &str)] = &[("authorization", &format!("Bearer {TOKEN}"))];
     assert_eq!(server.get("/healthz").await.text(), "ok\n");
     assert_eq!(server.get("/readyz").await.status, 200);
-    let metrics = server.get_with("/metrics", bearer).await;
+    // A connection whose answer was read is closed a moment later: it is waited for.
+    let mut metrics = server.get_with("/metrics", bearer).await;
+    while !metrics.text().contains("\nvotestream_http_connections 1\n") {
+        metrics = server.get_with("/metrics", bearer).await;
+    }
     assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
     for line in [
         "votestream_ready 1",
@@ -235,7 +239,6 @@ async fn probes_metrics_and_elections() {
         "votestream_engine_commit_seconds{quantile=\"0.99\"} 0.008",
         "votestream_engine_backlog_records 3",
         "votestream_http_requests_total{route=\"/healthz\",status=\"200\"} 1",
-        "votestream_http_connections 1",
     ] {
         assert!(metrics.text().lines().any(|found| found == line), "{line} is not in\n{}", metrics.text());
     }
