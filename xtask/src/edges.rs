@@ -55,6 +55,8 @@ const ALONE: &[(&str, &[&str])] = &[
     ("object_store", &["votestream-archive"]),
     ("ratatui", &["votestream"]),
     ("apache-spark-connect", &["votestream-spark"]),
+    ("apache-spark-connect-core", &["votestream-spark"]),
+    ("apache-spark-connect-proto", &["votestream-spark"]),
 ];
 
 /// The workspace as Cargo sees it.

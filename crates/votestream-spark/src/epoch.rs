@@ -22,10 +22,6 @@ use votestream_election::{Offset, PartitionId, RejectReason, VoterKey};
 
 /// Records that are judged here in one epoch, at most: each is brought here with its value.
 const UNDECIDED_MAX: u64 = 250_000;
-/// Records of earlier epochs whose rows a server may keep for a session, some 200 bytes each, most of them on its disks; it lets go of them some
-/// time after the session has ended. A new session has all of Spark's generated code compiled again, by Spark and by the JVM: judging 400,000 records
-/// took 6.1 s in one that was warm, and 8.5 s in the next.
-const KEPT_MAX: u64 = 20_000_000;
 /// Offsets of an epoch up to which its voters are handed to wherever files of voters are read; beyond, both are shuffled. The engine asks for two
 /// million at a time, and for one more of each partition that has next to none.
 const FEW: u64 = 2_500_000;
@@ -43,10 +39,9 @@ impl Session {
     /// Counts an epoch. After a transient error a new session is needed. Whatever comes of it, only the files that the answer names exist as far as anybody is concerned.
     pub fn run(&mut self, plan: &EpochPlan<'_>) -> Result<EpochAnswer, SparkError> {
         self.probe()?;
-        if self.kept > KEPT_MAX {
-            *self = Self::open(&self.remote, self.limits)?;
-        }
-        self.run_with(plan).map_err(|error| error.of_files(plan.directory))
+        let answer = self.run_with(plan).map_err(|error| error.of_files(plan.directory))?;
+        self.let_go();
+        Ok(answer)
     }
 
     fn run_with(&mut self, plan: &EpochPlan<'_>) -> Result<EpochAnswer, SparkError> {
@@ -63,7 +58,6 @@ impl Session {
                 timing,
             });
         }
-        self.kept += ranges.iter().map(Range::len).sum::<u64>();
         let judging = Judging::of(plan);
         let began = Instant::now();
         self.open_topic(plan.topic, &ranges)?;
@@ -157,7 +151,7 @@ impl Session {
     }
 
     /// Reads and judges: the classes of valid votes, and how many records are undecided.
-    fn classes(&self, judging: &Judging<'_>) -> Result<(Vec<Class>, u64), SparkError> {
+    fn classes(&mut self, judging: &Judging<'_>) -> Result<(Vec<Class>, u64), SparkError> {
         self.keep("reading and judging", JUDGED, judging.sql(TOPIC))?;
         let sql = format!(
             "SELECT partition, id IS NULL AS undecided, minute, m, c, count(*), min(offset) FROM {JUDGED} GROUP BY 1, 2, 3, 4, 5"

@@ -26,6 +26,8 @@ pub mod examine;
 
 pub mod peer;
 
+mod kept;
+
 mod knock;
 
 mod epoch;

@@ -1,6 +1,7 @@
 //! A session on a Spark Connect server: opened, asked, given up when anything takes too long. What it is asked is in other files.
 
 use crate::error::{SparkError, says};
+use crate::kept::{Keeper, Kept};
 use crate::knock::{knock, probe};
 use crate::plan::Limits;
 use crate::remote::Remote;
@@ -23,13 +24,15 @@ const LOOK: Duration = Duration::from_secs(2);
 /// cannot be read is NULL, hence left undecided. A method of more than 8,000 bytes is never compiled by the JVM: judging in one method as
 /// large as Spark allows by itself took 1.7 times as long as in several.
 /// Generated classes without their number in a plan are found again in another plan, compiled.
+/// A plan that is remembered for the next query of the same would keep the rows that it is about.
 /// Kafka is left out of the sources that are read by Spark's older interface, which makes objects of each record and rows of those again.
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("spark.sql.sources.useV1SourceList", "avro,csv,json,orc,parquet,text"),
     ("spark.sql.ansi.enabled", "false"),
     ("spark.sql.session.timeZone", "UTC"),
     ("spark.sql.codegen.hugeMethodLimit", "8000"),
     ("spark.sql.codegen.useIdInClassName", "false"),
+    ("spark.connect.session.planCache.enabled", "false"),
 ];
 
 /// The session's own setting of what Spark hides where it shows or logs a query, and the server's for all sessions.
@@ -51,16 +54,25 @@ pub struct Session {
     /// Files of voters that this session has a view of, each with its view's number.
     pub(crate) views: Vec<(String, u64)>,
     pub(crate) views_made: u64,
-    /// Records of the epochs that it has run, whose rows the server may still keep.
-    pub(crate) kept: u64,
+    /// A connection of its own to the same session, for what the client has no word for.
+    pub(crate) keeper: Keeper,
+    /// What the server keeps for the epoch.
+    pub(crate) kept: Vec<Kept>,
 }
 
 impl Session {
     /// Connects, checks the server's version and sets the session up.
     pub fn open(remote: &Remote, limits: Limits) -> Result<Self, SparkError> {
-        let spark = connect(remote, limits)?;
-        let session =
-            Self { remote: remote.clone(), limits, spark, views: Vec::new(), views_made: 0, kept: 0 };
+        let (spark, keeper) = connect(remote, limits)?;
+        let session = Self {
+            remote: remote.clone(),
+            limits,
+            spark,
+            views: Vec::new(),
+            views_made: 0,
+            keeper,
+            kept: Vec::new(),
+        };
         let version = session.version()?;
         session.call("setting the session up", |spark| {
             let conf = spark.conf();
@@ -155,12 +167,13 @@ impl Drop for Session {
     }
 }
 
-fn connect(remote: &Remote, limits: Limits) -> Result<SparkSession, SparkError> {
+fn connect(remote: &Remote, limits: Limits) -> Result<(SparkSession, Keeper), SparkError> {
     let url = remote.secret_url(&Uuid::new_v4().to_string())?;
     knock(remote, limits)?;
-    let opened = in_a_thread(move || SparkSession::builder().remote(&url).get_or_create());
+    let opened =
+        in_a_thread(move || Ok((SparkSession::builder().remote(&url).get_or_create()?, Keeper::new(&url)?)));
     match opened.recv_timeout(limits.call) {
-        Ok(session) => session.map_err(|error| SparkError::of("connecting", &error)),
+        Ok(opened) => opened.map_err(|error| SparkError::of("connecting", &error)),
         Err(_) => Err(SparkError::TooSlow { doing: "connecting", bound: limits.call }),
     }
 }

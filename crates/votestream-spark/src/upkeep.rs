@@ -110,6 +110,7 @@ impl Session {
                     .map_err(|error| error.in_directory(directory))?;
                 let voters = files.iter().map(|file| file.voters).sum();
                 self.fetch(policy, &format!("SELECT * FROM {CHOSEN}"), voters, each)?;
+                self.let_go();
             }
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! The views that an epoch makes on the server: exact ranges of a topic, what is kept of it, rows that are sent along. Each epoch replaces those
-//! of the one before.
+//! The views that an epoch makes on the server, and what they are called: exact ranges of a topic, what is kept of it (`kept`), rows that are
+//! sent along. Each epoch replaces those of the one before.
 
 use crate::error::SparkError;
 use crate::plan::Topic;
@@ -60,21 +60,6 @@ impl Session {
                 .option("includeHeaders", "true")
                 .load(None)
                 .create_or_replace_temp_view(TOPIC)
-        })
-    }
-
-    /// Runs a query and keeps its rows on the server, in memory or on its disks, as a view that knows nothing of how they came about: a query
-    /// of it is planned in no time, where one of a cached table has all of the first query analysed again. The server lets go of them some
-    /// time after their session has ended.
-    pub(crate) fn keep(
-        &self,
-        doing: &'static str,
-        view: &'static str,
-        query: String,
-    ) -> Result<(), SparkError> {
-        tracing::trace!(doing, query, "asking Spark");
-        self.call(doing, move |spark| {
-            spark.sql(&query)?.local_checkpoint()?.create_or_replace_temp_view(view)
         })
     }
 

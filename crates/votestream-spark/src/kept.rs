@@ -1,0 +1,118 @@
+//! Rows that are kept on the server from one query to the next, and let go of. The client can have rows kept and never has them let go, so that
+//! a server would hold those of every epoch until its session ended: these commands go over a connection of their own to the same session.
+
+use crate::error::SparkError;
+use crate::session::Session;
+use spark_connect_core::{ChannelBuilder, SparkConnectClient, block_on};
+use spark_connect_proto as proto;
+use spark_connect_proto::command::CommandType;
+use spark_connect_proto::execute_plan_response::ResponseType;
+use spark_connect_proto::relation::RelType;
+use std::sync::Arc;
+
+/// Another connection to a session.
+#[derive(Clone)]
+pub(crate) struct Keeper(Arc<SparkConnectClient>);
+
+/// Rows that the server keeps under a name of its own, and the view of them.
+pub(crate) struct Kept {
+    view: &'static str,
+    rows: proto::CachedRemoteRelation,
+}
+
+impl Keeper {
+    /// For the session that this URL names; connected once it is needed.
+    pub(crate) fn new(url: &str) -> spark_connect::Result<Self> {
+        let builder = ChannelBuilder::parse(url)?;
+        Ok(Self(Arc::new(block_on(SparkConnectClient::connect(&builder))?)))
+    }
+
+    /// Runs a query and keeps its rows, in memory or on the server's disks, as a view that knows nothing of how they came about: a query
+    /// of it is planned in no time, where one of a cached table has all of the first query analysed again.
+    fn keep(&self, query: String, view: &'static str) -> spark_connect::Result<Kept> {
+        let checkpoint = proto::CheckpointCommand {
+            relation: Some(sql(query)),
+            local: true,
+            eager: true,
+            storage_level: None,
+        };
+        let answers = self.run(CommandType::CheckpointCommand(checkpoint))?;
+        let rows = answers.into_iter().find_map(|answer| match answer.response_type {
+            Some(ResponseType::CheckpointCommandResult(result)) => result.relation,
+            _ => None,
+        });
+        let rows = rows.ok_or_else(|| {
+            spark_connect::SparkError::connect_msg("the server does not say under which name it keeps rows")
+        })?;
+        let command = proto::CreateDataFrameViewCommand {
+            input: Some(relation(RelType::CachedRemoteRelation(rows.clone()))),
+            name: view.to_owned(),
+            is_global: false,
+            replace: true,
+        };
+        self.run(CommandType::CreateDataframeView(command))?;
+        Ok(Kept { view, rows })
+    }
+
+    /// Has the server forget rows and their view. Their room is free once its garbage collector has been there.
+    fn let_go(&self, kept: Kept) -> spark_connect::Result<()> {
+        let input = Some(sql(format!("DROP VIEW IF EXISTS {}", kept.view)));
+        self.run(CommandType::SqlCommand(proto::SqlCommand { input, ..Default::default() }))?;
+        let remove = proto::RemoveCachedRemoteRelationCommand { relation: Some(kept.rows) };
+        self.run(CommandType::RemoveCachedRemoteRelationCommand(remove))?;
+        Ok(())
+    }
+
+    /// Runs a command to its end.
+    fn run(&self, command: CommandType) -> spark_connect::Result<Vec<proto::ExecutePlanResponse>> {
+        let command = proto::Command { command_type: Some(command) };
+        let plan = proto::Plan { op_type: Some(proto::plan::OpType::Command(command)), ..Default::default() };
+        let request = proto::ExecutePlanRequest {
+            session_id: self.0.session_id().to_owned(),
+            user_context: Some(proto::UserContext::default()),
+            plan: Some(plan),
+            ..Default::default()
+        };
+        block_on(async {
+            let mut stream = self.0.execute_plan_reattachable(request).await?;
+            let mut answers = Vec::new();
+            while let Some(answer) = stream.message().await? {
+                answers.push(answer);
+            }
+            Ok(answers)
+        })
+    }
+}
+
+fn sql(query: String) -> proto::Relation {
+    relation(RelType::Sql(proto::Sql { query, ..Default::default() }))
+}
+
+fn relation(what: RelType) -> proto::Relation {
+    proto::Relation { rel_type: Some(what), ..proto::Relation::default() }
+}
+
+impl Session {
+    /// Runs a query and keeps its rows as a view, until it is let go of.
+    pub(crate) fn keep(
+        &mut self,
+        doing: &'static str,
+        view: &'static str,
+        query: String,
+    ) -> Result<(), SparkError> {
+        tracing::trace!(doing, query, "asking Spark");
+        let keeper = self.keeper.clone();
+        let kept = self.call(doing, move |_| keeper.keep(query, view))?;
+        self.kept.push(kept);
+        Ok(())
+    }
+
+    /// Lets go of all that is kept. A server that cannot be told so loses nothing: it lets go of it some time after the session has ended.
+    pub(crate) fn let_go(&mut self) {
+        let (keeper, kept) = (self.keeper.clone(), std::mem::take(&mut self.kept));
+        let done = self.call("letting go", move |_| kept.into_iter().try_for_each(|one| keeper.let_go(one)));
+        if let Err(error) = done {
+            tracing::debug!(%error, "rows of an epoch stay on the Spark server for now");
+        }
+    }
+}
