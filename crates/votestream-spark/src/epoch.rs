@@ -26,6 +26,9 @@ const UNDECIDED_MAX: u64 = 250_000;
 /// million at a time, and for one more of each partition that has next to none.
 const FEW: u64 = 2_500_000;
 
+/// Offsets of an epoch whose votes are brought together by voter in one piece.
+const PIECE: u64 = 125_000;
+
 /// All that is known once every record is judged.
 struct Standing {
     partitioners: PartitionerSet,
@@ -58,6 +61,7 @@ impl Session {
                 timing,
             });
         }
+        self.deal_out(ranges.iter().map(Range::len).sum::<u64>().div_ceil(PIECE).next_power_of_two())?;
         let judging = Judging::of(plan);
         let began = Instant::now();
         self.open_topic(plan.topic, &ranges)?;
@@ -112,10 +116,11 @@ impl Session {
                 voters::known(policy, seen, valid.integers, offsets <= FEW),
             )?;
         }
+        let known = seen.map(|_| offsets <= FEW);
         let fresh = match policy {
-            DuplicatePolicy::First => voters::newcomers(seen.is_some()),
+            DuplicatePolicy::First => voters::newcomers(known),
             DuplicatePolicy::Last => {
-                self.keep("finding who chose anew", CHOICES, voters::choices(seen.is_some()))?;
+                self.keep("finding who chose anew", CHOICES, voters::choices(known))?;
                 format!("SELECT * FROM {CHOICES}")
             }
         };
@@ -126,20 +131,27 @@ impl Session {
             DuplicatePolicy::First => voters::moves(policy, &with_steps(&fresh, stepped)),
             DuplicatePolicy::Last => voters::moves(policy, &fresh),
         };
-        if stepped {
-            self.tally_by_step(&moves, &valid_steps, layout.genders * layout.bands, &mut found)?;
-        } else {
-            self.tally(&moves, &standing.classes, layout.genders * layout.bands, &mut found)?;
-        }
-        timing.tally = began.elapsed();
-        let began = Instant::now();
-        let counted: u64 = found.iter().flat_map(|(_, parts)| &parts.counted).sum();
-        let files = offsets.div_ceil(FILE_ROWS);
-        let query = voters::written(policy, &fresh, files);
+        let query = voters::written(policy, &fresh, offsets.div_ceil(FILE_ROWS));
         let below = format!("{}/{}", election.id, plan.attempt);
-        let changed = counted > 0 || (policy == DuplicatePolicy::Last && !standing.classes.is_empty());
-        let files = if changed { self.write(plan.directory, &below, policy, query)? } else { Vec::new() };
-        timing.voters = began.elapsed();
+        let cells_of_choice = layout.genders * layout.bands;
+        let this = &*self;
+        // Neither needs the other's answer, and both wait for the server's planning more than they compute.
+        let (tallied, files) = std::thread::scope(|threads| {
+            let writing = threads.spawn(|| match standing.classes.is_empty() {
+                true => Ok(Vec::new()),
+                false => this.write(plan.directory, &below, policy, query),
+            });
+            let tallied = match stepped {
+                true => this.tally_by_step(&moves, &valid_steps, cells_of_choice, &mut found),
+                false => this.tally(&moves, &standing.classes, cells_of_choice, &mut found),
+            };
+            timing.tally = began.elapsed();
+            (tallied, writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        tallied?;
+        let files = files?;
+        timing.voters = began.elapsed() - timing.tally;
+        let counted: u64 = found.iter().flat_map(|(_, parts)| &parts.counted).sum();
         let new: u64 = files.iter().map(|file| file.voters).sum();
         if new != counted {
             let says = format!("{counted} votes count, but {new} new voters were written");

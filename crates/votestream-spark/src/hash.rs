@@ -1,6 +1,8 @@
 //! Kafka's two partitioners as SQL over an integer id: murmur2 from its decimal digits by arithmetic alone, crc32 as Spark has it.
 //! That murmur2 is Kafka's own is held by `tests/real_server/kafkas_own.rs`, that crc32 is `votestream_election::partitioner`'s by `agreement.rs`.
 
+use crate::sql::numbers;
+
 /// The multiplier of murmur2.
 const M: &str = "1540483477";
 /// Its seed as Kafka has it, 0x9747b28c, as a signed integer.
@@ -13,8 +15,8 @@ const QUADS: usize = DIGITS_MAX / 4;
 /// The decimal digits of the BIGINT `id`, four at a time as numbers below 10,000: columns `q0`, `q1`, …, -1 where there are none left, and
 /// `tail`, the one to three that are left at the end. `digits` is `id` as text.
 pub(crate) fn quads(id: &str, digits: &str) -> Vec<(String, String)> {
-    let powers: Vec<String> = (0..DIGITS_MAX).map(|n| format!("{}L", 10_u64.pow(n as u32))).collect();
-    let power = |of: String| format!("get(array({}), {of})", powers.join(","));
+    let powers = numbers("BIGINT", (0..DIGITS_MAX).map(|n| Some(10_i64.pow(n as u32))));
+    let power = |of: String| format!("get({powers}, {of})");
     let int = |value: String, none: i32| format!("CAST(coalesce({value}, {none}L) AS INT)");
     let mut columns: Vec<(String, String)> = (0..QUADS)
         .map(|i| {

@@ -2,13 +2,14 @@
 //! a server would hold those of every epoch until its session ended: these commands go over a connection of their own to the same session.
 
 use crate::error::SparkError;
-use crate::session::Session;
+use crate::session::{Session, in_a_thread};
 use spark_connect_core::{ChannelBuilder, SparkConnectClient, block_on};
 use spark_connect_proto as proto;
 use spark_connect_proto::command::CommandType;
 use spark_connect_proto::execute_plan_response::ResponseType;
+use spark_connect_proto::read::ReadType;
 use spark_connect_proto::relation::RelType;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Another connection to a session.
 #[derive(Clone)]
@@ -44,14 +45,35 @@ impl Keeper {
         let rows = rows.ok_or_else(|| {
             spark_connect::SparkError::connect_msg("the server does not say under which name it keeps rows")
         })?;
+        self.view(view, RelType::CachedRemoteRelation(rows.clone()))?;
+        Ok(Kept { view, rows })
+    }
+
+    /// Makes a view of Parquet files of these columns, or says that one of them is missing.
+    pub(crate) fn open_files(
+        &self,
+        view: &str,
+        schema: &str,
+        paths: Vec<String>,
+    ) -> spark_connect::Result<()> {
+        let files = proto::read::DataSource {
+            format: Some("parquet".to_owned()),
+            schema: Some(schema.to_owned()),
+            paths,
+            ..Default::default()
+        };
+        let read = proto::Read { read_type: Some(ReadType::DataSource(files)), ..Default::default() };
+        self.view(view, RelType::Read(read))
+    }
+
+    fn view(&self, view: &str, of: RelType) -> spark_connect::Result<()> {
         let command = proto::CreateDataFrameViewCommand {
-            input: Some(relation(RelType::CachedRemoteRelation(rows.clone()))),
+            input: Some(relation(of)),
             name: view.to_owned(),
             is_global: false,
             replace: true,
         };
-        self.run(CommandType::CreateDataframeView(command))?;
-        Ok(Kept { view, rows })
+        self.run(CommandType::CreateDataframeView(command)).map(drop)
     }
 
     /// Has the server forget rows and their view. Their room is free once its garbage collector has been there.
@@ -100,6 +122,11 @@ impl Session {
         view: &'static str,
         query: String,
     ) -> Result<(), SparkError> {
+        let letting_go = self.letting_go.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(done) = letting_go.take() {
+            // The view may be one that is about to be dropped. Whether it could be is of no interest.
+            let _ = done.recv_timeout(self.limits.call);
+        }
         tracing::trace!(doing, query, "asking Spark");
         let keeper = self.keeper.clone();
         let kept = self.call(doing, move |_| keeper.keep(query, view))?;
@@ -107,12 +134,26 @@ impl Session {
         Ok(())
     }
 
-    /// Lets go of all that is kept. A server that cannot be told so loses nothing: it lets go of it some time after the session has ended.
+    /// Lets go of all that is kept, while others go on. A server that cannot be told so loses nothing: it lets go of it some time after the session
+    /// has ended.
     pub(crate) fn let_go(&mut self) {
         let (keeper, kept) = (self.keeper.clone(), std::mem::take(&mut self.kept));
-        let done = self.call("letting go", move |_| kept.into_iter().try_for_each(|one| keeper.let_go(one)));
-        if let Err(error) = done {
-            tracing::debug!(%error, "rows of an epoch stay on the Spark server for now");
+        let done = in_a_thread(move || {
+            if let Err(error) = kept.into_iter().try_for_each(|one| keeper.let_go(one)) {
+                tracing::debug!(error = error.message(), "rows of an epoch stay on the Spark server for now");
+            }
+        });
+        *self.letting_go.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(done);
+    }
+
+    /// Has rows that are brought together by voter dealt out to so many pieces from now on.
+    pub(crate) fn deal_out(&mut self, pieces: u64) -> Result<(), SparkError> {
+        if self.pieces != Some(pieces) {
+            self.call("setting the session up", move |spark| {
+                spark.conf().set("spark.sql.shuffle.partitions", &pieces.to_string())
+            })?;
+            self.pieces = Some(pieces);
         }
+        Ok(())
     }
 }

@@ -52,6 +52,8 @@ mod summary;
 
 mod voters;
 
+mod seen;
+
 mod tally;
 
 mod assemble;

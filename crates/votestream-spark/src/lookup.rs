@@ -3,7 +3,7 @@
 //! Hashing is perfect: `crc32`, which Spark has too, deals texts out to buckets; each bucket has a factor that takes its texts to places that are
 //! free. The text that has the place is compared with the one that is looked up.
 
-use crate::sql::text;
+use crate::sql::{numbers, text, texts};
 use std::collections::BTreeMap;
 use votestream_election::partitioner::crc32;
 
@@ -25,8 +25,8 @@ struct Places {
 }
 
 /// An expression that is the number of the text that the column `field` holds, or NULL.
-pub(crate) fn lookup(field: &str, numbers: &BTreeMap<String, usize>) -> String {
-    let entries: Vec<(&str, usize)> = numbers.iter().map(|(name, number)| (name.as_str(), *number)).collect();
+pub(crate) fn lookup(field: &str, of: &BTreeMap<String, usize>) -> String {
+    let entries: Vec<(&str, usize)> = of.iter().map(|(name, number)| (name.as_str(), *number)).collect();
     if entries.is_empty() {
         return "CAST(NULL AS INT)".to_owned();
     }
@@ -70,23 +70,20 @@ impl Places {
     }
 
     fn sql(&self, field: &str, entries: &[(&str, usize)]) -> String {
-        let list = |of: &dyn Fn(Option<usize>) -> String| {
-            self.places.iter().map(|place| of(*place)).collect::<Vec<_>>().join(",")
-        };
-        let factors: Vec<String> = self.factors.iter().map(|factor| format!("{factor}L")).collect();
         let hash = format!("crc32(CAST({field} AS BINARY))");
         let place = format!(
-            "CAST({hash} * get(array({}), CAST({hash} % {}L AS INT)) % {PRIME}L % {}L AS INT)",
-            factors.join(","),
-            factors.len(),
+            "CAST({hash} * get({}, CAST({hash} % {}L AS INT)) % {PRIME}L % {}L AS INT)",
+            numbers("BIGINT", self.factors.iter().map(|factor| Some(*factor as i64))),
+            self.factors.len(),
             self.places.len()
         );
         // No field is the empty text.
-        let names = list(&|place| place.map_or_else(|| "''".to_owned(), |entry| text(entries[entry].0)));
-        let numbers = list(&|place| place.map_or(0, |entry| entries[entry].1).to_string());
-        format!(
-            "CASE WHEN {field} <> '' AND get(array({names}), {place}) = {field} THEN get(array({numbers}), {place}) END"
-        )
+        let names = texts(self.places.iter().map(|place| place.map_or("", |entry| entries[entry].0)));
+        let found = numbers(
+            "INT",
+            self.places.iter().map(|place| Some(place.map_or(0, |entry| entries[entry].1 as i64))),
+        );
+        format!("CASE WHEN {field} <> '' AND get({names}, {place}) = {field} THEN get({found}, {place}) END")
     }
 }
 

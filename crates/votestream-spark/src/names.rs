@@ -2,6 +2,7 @@
 //! ASCII. A name that is written otherwise is not unknown: it is judged elsewhere.
 
 use crate::lookup::lookup;
+use crate::sql::numbers;
 use std::collections::BTreeMap;
 use votestream_election::Election;
 
@@ -55,10 +56,8 @@ pub(crate) fn band(election: &Election, field: &str) -> String {
 /// The band of each age in years, by place; NULL for people too young to vote.
 pub(crate) fn band_of_age(election: &Election) -> String {
     let eligible = election.eligible_age.unwrap_or(0);
-    let bands = (0..=AGE_MAX).map(|age| {
-        if age < eligible { "CAST(NULL AS INT)".to_owned() } else { election.band_of(age).to_string() }
-    });
-    format!("array({})", bands.collect::<Vec<_>>().join(","))
+    let band = |age: u16| (age >= eligible).then(|| election.band_of(age) as i64);
+    numbers("INT", (0..=AGE_MAX).map(band))
 }
 
 /// Every spelling with what it names. Where two share a name without case and space, the first has it in every spelling.

@@ -6,10 +6,10 @@
 use votestream_election::Election;
 use votestream_election::election::FieldPath;
 
-/// White space of JSON.
-const W: &str = r"[ \t\n\r]*+";
-/// The rest of a string after its opening quote. Java runs through a class greedily in one loop, where it calls a method a character to hold on to what it has;
-/// there is nothing to give back, since a class without quotes ends where the quote is.
+/// White space of JSON. Java runs through a class greedily in one loop, where it calls a method a character to hold on to what it has; what is given back
+/// where no match follows is never begun with, since nothing that follows begins with white space.
+const W: &str = r"[ \t\n\r]*";
+/// The rest of a string after its opening quote: nothing to give back, either, since a class without quotes ends where the quote is.
 const STRING: &str = r#"[^"\\\x00-\x1f]*""#;
 
 /// The pattern, and which group holds which field.

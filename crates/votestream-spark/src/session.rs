@@ -5,7 +5,9 @@ use crate::kept::{Keeper, Kept};
 use crate::knock::{knock, probe};
 use crate::plan::Limits;
 use crate::remote::Remote;
+use crate::seen::SeenView;
 use spark_connect::SparkSession;
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tracing::{info, trace};
@@ -25,14 +27,18 @@ const LOOK: Duration = Duration::from_secs(2);
 /// large as Spark allows by itself took 1.7 times as long as in several.
 /// Generated classes without their number in a plan are found again in another plan, compiled.
 /// A plan that is remembered for the next query of the same would keep the rows that it is about.
+/// How rows are dealt out is told for each epoch ([`Session::pieces`]); to find out while a query runs takes longer than most of an epoch's queries.
+/// The server makes a text of each plan for its own pages and keeps it; one of the query that judges is hundreds of kilobytes.
 /// Kafka is left out of the sources that are read by Spark's older interface, which makes objects of each record and rows of those again.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("spark.sql.sources.useV1SourceList", "avro,csv,json,orc,parquet,text"),
     ("spark.sql.ansi.enabled", "false"),
     ("spark.sql.session.timeZone", "UTC"),
     ("spark.sql.codegen.hugeMethodLimit", "8000"),
     ("spark.sql.codegen.useIdInClassName", "false"),
     ("spark.connect.session.planCache.enabled", "false"),
+    ("spark.sql.adaptive.enabled", "false"),
+    ("spark.sql.maxPlanStringLength", "4000"),
 ];
 
 /// The session's own setting of what Spark hides where it shows or logs a query, and the server's for all sessions.
@@ -51,13 +57,17 @@ pub struct Session {
     pub(crate) remote: Remote,
     pub(crate) limits: Limits,
     pub(crate) spark: SparkSession,
-    /// Files of voters that this session has a view of, each with its view's number.
-    pub(crate) views: Vec<(String, u64)>,
+    /// Its views of files of voters.
+    pub(crate) views: Vec<SeenView>,
     pub(crate) views_made: u64,
     /// A connection of its own to the same session, for what the client has no word for.
     pub(crate) keeper: Keeper,
     /// What the server keeps for the epoch.
     pub(crate) kept: Vec<Kept>,
+    /// Says when it has let go of what it kept for the last one.
+    pub(crate) letting_go: Mutex<Option<Receiver<()>>>,
+    /// How many pieces it was last told to make of rows that are sorted by voter.
+    pub(crate) pieces: Option<u64>,
 }
 
 impl Session {
@@ -72,6 +82,8 @@ impl Session {
             views_made: 0,
             keeper,
             kept: Vec::new(),
+            letting_go: Mutex::new(None),
+            pieces: None,
         };
         let version = session.version()?;
         session.call("setting the session up", |spark| {
@@ -179,7 +191,7 @@ fn connect(remote: &Remote, limits: Limits) -> Result<(SparkSession, Keeper), Sp
 }
 
 /// Where a call's answer comes out. (A panic of the client says nothing: then nothing comes.)
-fn in_a_thread<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
+pub(crate) fn in_a_thread<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
     let (answer, answered) = mpsc::sync_channel(1);
     std::thread::spawn(move || {
         // Nobody listens any more where it took too long.

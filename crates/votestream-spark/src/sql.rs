@@ -14,6 +14,26 @@ pub(crate) fn text(text: &str) -> String {
     out
 }
 
+/// Between the entries of a list.
+const SEPARATOR: char = '\u{1}';
+
+/// A list of texts, as one literal: Spark looks at each expression of a query many times before it runs it, at a list of literals as often as there
+/// are entries, and evaluates this one once.
+pub(crate) fn texts<'t>(entries: impl Iterator<Item = &'t str> + Clone) -> String {
+    if entries.clone().any(|entry| entry.contains(SEPARATOR)) {
+        return format!("array({})", entries.map(text).collect::<Vec<_>>().join(","));
+    }
+    let entries: Vec<&str> = entries.collect();
+    format!("split({}, '{SEPARATOR}')", text(&entries.join(&SEPARATOR.to_string())))
+}
+
+/// A list of numbers of an integer type of Spark's, likewise; `None` is NULL.
+pub(crate) fn numbers(kind: &str, entries: impl Iterator<Item = Option<i64>>) -> String {
+    let entries: Vec<String> =
+        entries.map(|entry| entry.map(|n| n.to_string()).unwrap_or_default()).collect();
+    format!("CAST(split('{}', ',') AS ARRAY<{kind}>)", entries.join(","))
+}
+
 /// A query of layers, each of which uses columns of the one below, so that what is used more than once is evaluated once. Spark copies a row
 /// from each layer to the next: there should be few, and nothing in them that is not needed further up.
 pub(crate) struct Layers(String);
@@ -58,6 +78,14 @@ mod tests {
     #[test]
     fn quotes_and_backslashes_stay_within_a_literal() {
         assert_eq!(text(r"it's \x"), r"'it\'s \\x'");
+    }
+
+    #[test]
+    fn lists_are_one_literal_where_nothing_in_them_is_what_parts_them() {
+        assert_eq!(texts(["it's", ""].into_iter()), "split('it\\'s\u{1}', '\u{1}')");
+        assert_eq!(texts(["a\u{1}b", "c"].into_iter()), "array('a\u{1}b','c')");
+        let ages = [Some(-1), None, Some(3)];
+        assert_eq!(numbers("INT", ages.into_iter()), "CAST(split('-1,,3', ',') AS ARRAY<INT>)");
     }
 
     #[test]

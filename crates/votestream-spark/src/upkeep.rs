@@ -140,7 +140,8 @@ impl Session {
         Ok(())
     }
 
-    /// Empties the directories of these attempts, whatever is in them: Spark has no word for removing one, so that an empty one is left.
+    /// Removes what these attempts wrote, whatever it is. Where this machine does not see the seen directory, or must not write there, Spark empties
+    /// their directories, one after the other: it has no word for removing one.
     pub fn remove(
         &mut self,
         election: &Election,
@@ -150,6 +151,9 @@ impl Session {
         self.probe()?;
         for attempt in attempts {
             let path = below(directory, &format!("{}/{attempt}", election.id));
+            if removed_here(&path) {
+                continue;
+            }
             let sql = format!(
                 "INSERT OVERWRITE DIRECTORY {} USING parquet SELECT /*+ COALESCE(1) */ true AS text WHERE false",
                 text(&path)
@@ -176,6 +180,12 @@ impl Session {
         }
         Ok(written)
     }
+}
+
+/// Whether an attempt's directory lay on this machine, and is gone. Its name was drawn at random: where there is one of that name, it is Spark's.
+fn removed_here(path: &str) -> bool {
+    let local = path.strip_prefix("file:").map(|path| format!("/{}", path.trim_start_matches('/')));
+    local.is_some_and(|path| std::fs::remove_dir_all(path).is_ok())
 }
 
 /// Under `last`, each voter of a query once, with the latest choice; in the order of [`voters::columns`].

@@ -26,7 +26,7 @@ pub(crate) fn columns(policy: DuplicatePolicy) -> &'static str {
 }
 
 /// Their types.
-fn schema(policy: DuplicatePolicy) -> &'static str {
+pub(crate) fn schema(policy: DuplicatePolicy) -> &'static str {
     match policy {
         DuplicatePolicy::First => "text BOOLEAN, a BIGINT, b BIGINT, partition INT",
         DuplicatePolicy::Last => {
@@ -83,6 +83,8 @@ pub(crate) fn known(policy: DuplicatePolicy, seen: &str, integers: bool, few: bo
         )
     };
     match policy {
+        // What is the same for all of them is not read.
+        DuplicatePolicy::First if integers => join("false AS text, s.a, 0L AS b"),
         DuplicatePolicy::First => join("s.text, s.a, s.b"),
         DuplicatePolicy::Last => format!(
             "SELECT text, a, b, max(struct(at, cell)).cell AS old FROM ({}) GROUP BY text, a, b",
@@ -91,18 +93,30 @@ pub(crate) fn known(policy: DuplicatePolicy, seen: &str, integers: bool, few: bo
     }
 }
 
-/// Who of the view `votes` is new, the view `known` left out: `partition, offset, text, a, b, cell`, one row a voter.
-pub(crate) fn newcomers(known: bool) -> String {
+/// Who of the view `votes` is new, the view `known` left out: `partition, offset, text, a, b, cell`, one row a voter. `known`: whether there is that view,
+/// and whether they are few.
+pub(crate) fn newcomers(known: Option<bool>) -> String {
     let columns = format!("w.partition, {}, w.text, w.a, w.b, {}", offset("w.w"), cell("w.w"));
-    let left_out = format!(" LEFT ANTI JOIN {KNOWN} k ON w.a = k.a AND NOT (w.text <> k.text OR w.b <> k.b)");
-    format!("SELECT {columns} FROM {VOTES} w{}", if known { &left_out } else { "" })
+    let left_out = match known {
+        Some(_) => {
+            format!(" LEFT ANTI JOIN {KNOWN} k ON w.a = k.a AND NOT (w.text <> k.text OR w.b <> k.b)")
+        }
+        None => String::new(),
+    };
+    format!("SELECT {}{columns} FROM {VOTES} w{left_out}", handed_over(known))
+}
+
+/// The hint that the view `known` is handed to wherever votes are.
+fn handed_over(known: Option<bool>) -> &'static str {
+    if known == Some(true) { "/*+ BROADCAST(k) */ " } else { "" }
 }
 
 /// Under `last`, of the view `votes`: each voter's last choice of each step, `prev` (the one before, of an earlier step or epoch), `latest` (no
 /// later one in the epoch) and `old` (the choice of earlier epochs, from the view `known`).
-pub(crate) fn choices(known: bool) -> String {
-    let per = format!("SELECT w.*, {}, {}, OLD AS old FROM {VOTES} w", offset("w.w"), cell("w.w"));
-    let with_old = if known {
+pub(crate) fn choices(known: Option<bool>) -> String {
+    let hint = handed_over(known);
+    let per = format!("SELECT {hint}w.*, {}, {}, OLD AS old FROM {VOTES} w", offset("w.w"), cell("w.w"));
+    let with_old = if known.is_some() {
         format!(
             "{} LEFT JOIN {KNOWN} k ON w.text = k.text AND w.a = k.a AND w.b = k.b",
             per.replace("OLD", "k.old")
@@ -149,45 +163,6 @@ pub(crate) fn written(policy: DuplicatePolicy, fresh: &str, files: u64) -> Strin
 }
 
 impl Session {
-    /// A query of the voters in these files; `None`: there are none. Each file gets a view of its own, which fails where the file is
-    /// missing: a pattern or a listing would pass over it, and its voters would count twice.
-    pub(crate) fn seen(
-        &mut self,
-        directory: &str,
-        policy: DuplicatePolicy,
-        files: &[VoterFile],
-    ) -> Result<Option<String>, SparkError> {
-        let mut selects = Vec::with_capacity(files.len());
-        let mut kept = Vec::with_capacity(files.len());
-        for file in files {
-            let path = below(directory, &file.path);
-            let known = self.views.iter().find(|(known, _)| *known == path).map(|(_, number)| *number);
-            let number = if let Some(number) = known {
-                number
-            } else {
-                self.views_made += 1;
-                let sql = format!(
-                    "CREATE OR REPLACE TEMPORARY VIEW seen_{} ({}) USING parquet OPTIONS (path {})",
-                    self.views_made,
-                    schema(policy),
-                    crate::sql::text(&path)
-                );
-                self.run_sql("opening a file of voters", sql)
-                    .map_err(|error| error.in_directory(directory))?;
-                self.views_made
-            };
-            selects.push(format!("SELECT {} FROM seen_{number}", columns(policy)));
-            kept.push((path, number));
-        }
-        let gone: Vec<u64> =
-            self.views.iter().map(|(_, n)| *n).filter(|n| kept.iter().all(|(_, k)| k != n)).collect();
-        self.views = kept;
-        for number in gone {
-            self.run_sql("closing a file of voters", format!("DROP VIEW IF EXISTS seen_{number}"))?;
-        }
-        Ok((!selects.is_empty()).then(|| selects.join(" UNION ALL ")))
-    }
-
     /// Writes what a query gives to a directory that must not be there, and says which files came of it; empty ones are left out.
     pub(crate) fn write(
         &self,

@@ -5,6 +5,10 @@ mod generated;
 mod kafkas_own;
 mod native;
 mod odd;
+/// What the hash under test writes its lists with.
+#[path = "../../src/sql.rs"]
+#[allow(dead_code, reason = "a hash needs a list of numbers, and no more of it")]
+mod sql;
 mod topic;
 mod trouble;
 mod upkeep;
