@@ -27,7 +27,7 @@ const UNDECIDED_MAX: u64 = 250_000;
 const FEW: u64 = 2_500_000;
 
 /// Offsets of an epoch whose votes are brought together by voter in one piece.
-const PIECE: u64 = 125_000;
+const PIECE: u64 = 500_000;
 
 /// All that is known once every record is judged.
 struct Standing {
