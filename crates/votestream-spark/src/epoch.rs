@@ -137,20 +137,23 @@ impl Session {
         let this = &*self;
         // Neither needs the other's answer, and both wait for the server's planning more than they compute.
         let (tallied, files) = std::thread::scope(|threads| {
-            let writing = threads.spawn(|| match standing.classes.is_empty() {
-                true => Ok(Vec::new()),
-                false => this.write(plan.directory, &below, policy, query),
+            let writing = threads.spawn(|| {
+                if standing.classes.is_empty() {
+                    return Ok(Vec::new());
+                }
+                this.write(plan.directory, &below, policy, query)
             });
-            let tallied = match stepped {
-                true => this.tally_by_step(&moves, &valid_steps, cells_of_choice, &mut found),
-                false => this.tally(&moves, &standing.classes, cells_of_choice, &mut found),
+            let tallied = if stepped {
+                this.tally_by_step(&moves, &valid_steps, cells_of_choice, &mut found)
+            } else {
+                this.tally(&moves, &standing.classes, cells_of_choice, &mut found)
             };
             timing.tally = began.elapsed();
             (tallied, writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
         tallied?;
         let files = files?;
-        timing.voters = began.elapsed() - timing.tally;
+        timing.voters = began.elapsed().saturating_sub(timing.tally);
         let counted: u64 = found.iter().flat_map(|(_, parts)| &parts.counted).sum();
         let new: u64 = files.iter().map(|file| file.voters).sum();
         if new != counted {

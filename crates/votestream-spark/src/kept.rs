@@ -88,7 +88,7 @@ impl Keeper {
     /// Runs a command to its end.
     fn run(&self, command: CommandType) -> spark_connect::Result<Vec<proto::ExecutePlanResponse>> {
         let command = proto::Command { command_type: Some(command) };
-        let plan = proto::Plan { op_type: Some(proto::plan::OpType::Command(command)), ..Default::default() };
+        let plan = proto::Plan { op_type: Some(proto::plan::OpType::Command(command)) };
         let request = proto::ExecutePlanRequest {
             session_id: self.0.session_id().to_owned(),
             user_context: Some(proto::UserContext::default()),

@@ -56,7 +56,7 @@ pub(crate) fn band(election: &Election, field: &str) -> String {
 /// The band of each age in years, by place; NULL for people too young to vote.
 pub(crate) fn band_of_age(election: &Election) -> String {
     let eligible = election.eligible_age.unwrap_or(0);
-    let band = |age: u16| (age >= eligible).then(|| election.band_of(age) as i64);
+    let band = |age: u16| (age >= eligible).then(|| i64::from(election.band_of(age)));
     numbers("INT", (0..=AGE_MAX).map(band))
 }
 
