@@ -25,7 +25,6 @@ const UNDECIDED_MAX: u64 = 250_000;
 /// Offsets of an epoch up to which its voters are handed to wherever files of voters are read; beyond, both are shuffled. The engine asks for two
 /// million at a time, and for one more of each partition that has next to none.
 const FEW: u64 = 2_500_000;
-
 /// Offsets of an epoch whose votes are brought together by voter in one piece.
 const PIECE: u64 = 500_000;
 
@@ -42,9 +41,12 @@ impl Session {
     /// Counts an epoch. After a transient error a new session is needed. Whatever comes of it, only the files that the answer names exist as far as anybody is concerned.
     pub fn run(&mut self, plan: &EpochPlan<'_>) -> Result<EpochAnswer, SparkError> {
         self.probe()?;
-        let answer = self.run_with(plan).map_err(|error| error.of_files(plan.directory))?;
-        self.let_go();
-        Ok(answer)
+        let answer = self.run_with(plan).map_err(|error| error.of_files(plan.directory));
+        // After an error that may pass the session is given up, and all that is kept with it.
+        if !answer.as_ref().is_err_and(SparkError::is_transient) {
+            self.let_go();
+        }
+        answer
     }
 
     fn run_with(&mut self, plan: &EpochPlan<'_>) -> Result<EpochAnswer, SparkError> {
@@ -109,14 +111,11 @@ impl Session {
         };
         self.keep("finding each voter's vote", VOTES, votes)?;
         let seen = self.seen(plan.directory, policy, plan.seen)?;
+        let few = offsets <= FEW;
         if let Some(seen) = &seen {
-            self.keep(
-                "finding who is known",
-                KNOWN,
-                voters::known(policy, seen, valid.integers, offsets <= FEW),
-            )?;
+            self.keep("finding who is known", KNOWN, voters::known(policy, seen, valid.integers, few))?;
         }
-        let known = seen.map(|_| offsets <= FEW);
+        let known = seen.map(|_| few);
         let fresh = match policy {
             DuplicatePolicy::First => voters::newcomers(known),
             DuplicatePolicy::Last => {

@@ -6,7 +6,7 @@ use crate::moment::moment;
 use crate::names;
 use crate::pattern::{Pattern, pattern};
 use crate::plan::EpochPlan;
-use crate::sql::{Layers, text};
+use crate::sql::{Layers, MARK, text};
 use votestream_election::event::VALUE_BYTES_MAX;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::{Election, Millis};
@@ -15,8 +15,6 @@ use votestream_election::{Election, Millis};
 const STUB_HEADER: &str = "votestream.length";
 /// A moment further ahead of the worker's clock than this counts at the clock's minute on the timeline.
 const AHEAD_MAX_MS: i64 = 5 * 60_000;
-/// Stands between captured fields; no JSON text holds it.
-const MARK: &str = "\u{1}";
 
 /// What is judged on.
 pub(crate) struct Judging<'a> {

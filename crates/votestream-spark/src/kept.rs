@@ -76,13 +76,16 @@ impl Keeper {
         self.run(CommandType::CreateDataframeView(command)).map(drop)
     }
 
+    pub(crate) fn drop_view(&self, view: &str) -> spark_connect::Result<()> {
+        let input = Some(sql(format!("DROP VIEW IF EXISTS {view}")));
+        self.run(CommandType::SqlCommand(proto::SqlCommand { input, ..Default::default() })).map(drop)
+    }
+
     /// Has the server forget rows and their view. Their room is free once its garbage collector has been there.
     fn let_go(&self, kept: Kept) -> spark_connect::Result<()> {
-        let input = Some(sql(format!("DROP VIEW IF EXISTS {}", kept.view)));
-        self.run(CommandType::SqlCommand(proto::SqlCommand { input, ..Default::default() }))?;
+        self.drop_view(kept.view)?;
         let remove = proto::RemoveCachedRemoteRelationCommand { relation: Some(kept.rows) };
-        self.run(CommandType::RemoveCachedRemoteRelationCommand(remove))?;
-        Ok(())
+        self.run(CommandType::RemoveCachedRemoteRelationCommand(remove)).map(drop)
     }
 
     /// Runs a command to its end.
@@ -122,10 +125,13 @@ impl Session {
         view: &'static str,
         query: String,
     ) -> Result<(), SparkError> {
-        let letting_go = self.letting_go.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(done) = letting_go.take() {
+        let letting_go = self.letting_go.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(done) = letting_go {
             // The view may be one that is about to be dropped. Whether it could be is of no interest.
-            let _ = done.recv_timeout(self.limits.call);
+            self.call("letting go", move |_| {
+                let _ = done.recv();
+                Ok(())
+            })?;
         }
         tracing::trace!(doing, query, "asking Spark");
         let keeper = self.keeper.clone();
@@ -137,6 +143,9 @@ impl Session {
     /// Lets go of all that is kept, while others go on. A server that cannot be told so loses nothing: it lets go of it some time after the session
     /// has ended.
     pub(crate) fn let_go(&mut self) {
+        if self.kept.is_empty() {
+            return;
+        }
         let (keeper, kept) = (self.keeper.clone(), std::mem::take(&mut self.kept));
         let done = in_a_thread(move || {
             if let Err(error) = kept.into_iter().try_for_each(|one| keeper.let_go(one)) {
@@ -144,16 +153,5 @@ impl Session {
             }
         });
         *self.letting_go.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(done);
-    }
-
-    /// Has rows that are brought together by voter dealt out to so many pieces from now on.
-    pub(crate) fn deal_out(&mut self, pieces: u64) -> Result<(), SparkError> {
-        if self.pieces != Some(pieces) {
-            self.call("setting the session up", move |spark| {
-                spark.conf().set("spark.sql.shuffle.partitions", &pieces.to_string())
-            })?;
-            self.pieces = Some(pieces);
-        }
-        Ok(())
     }
 }

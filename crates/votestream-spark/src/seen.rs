@@ -36,8 +36,10 @@ impl Session {
             missing = wanted;
         }
         self.views = kept;
-        for view in gone {
-            self.run_sql("closing files of voters", format!("DROP VIEW IF EXISTS {}", view.name))?;
+        if !gone.is_empty() {
+            let keeper = self.keeper.clone();
+            let close = move |_: &_| gone.iter().try_for_each(|view| keeper.drop_view(&view.name));
+            self.call("closing files of voters", close)?;
         }
         if !missing.is_empty() {
             self.views_made += 1;

@@ -64,7 +64,7 @@ pub struct Session {
     pub(crate) keeper: Keeper,
     /// What the server keeps for the epoch.
     pub(crate) kept: Vec<Kept>,
-    /// Says when it has let go of what it kept for the last one.
+    /// Says when it has let go of what it kept for the last one. (Behind a lock only since an epoch's last two queries share the session.)
     pub(crate) letting_go: Mutex<Option<Receiver<()>>>,
     /// How many pieces it was last told to make of rows that are sorted by voter.
     pub(crate) pieces: Option<u64>,
@@ -101,6 +101,17 @@ impl Session {
         })?;
         info!(%remote, version, session = session.id(), "Spark session opened");
         Ok(session)
+    }
+
+    /// Has rows that are brought together by voter dealt out to so many pieces from now on.
+    pub(crate) fn deal_out(&mut self, pieces: u64) -> Result<(), SparkError> {
+        if self.pieces != Some(pieces) {
+            self.call("setting the session up", move |spark| {
+                spark.conf().set("spark.sql.shuffle.partitions", &pieces.to_string())
+            })?;
+            self.pieces = Some(pieces);
+        }
+        Ok(())
     }
 
     /// Its name on the server, as Spark's own pages and logs have it.

@@ -14,17 +14,17 @@ pub(crate) fn text(text: &str) -> String {
     out
 }
 
-/// Between the entries of a list.
-const SEPARATOR: char = '\u{1}';
+/// Stands between texts that are put together to be taken apart again; no JSON text holds it.
+pub(crate) const MARK: &str = "\u{1}";
 
 /// A list of texts, as one literal: Spark looks at each expression of a query many times before it runs it, at a list of literals as often as there
 /// are entries, and evaluates this one once.
 pub(crate) fn texts<'t>(entries: impl Iterator<Item = &'t str> + Clone) -> String {
-    if entries.clone().any(|entry| entry.contains(SEPARATOR)) {
+    if entries.clone().any(|entry| entry.contains(MARK)) {
         return format!("array({})", entries.map(text).collect::<Vec<_>>().join(","));
     }
     let entries: Vec<&str> = entries.collect();
-    format!("split({}, '{SEPARATOR}')", text(&entries.join(&SEPARATOR.to_string())))
+    format!("split({}, {})", text(&entries.join(MARK)), text(MARK))
 }
 
 /// A list of numbers of an integer type of Spark's, likewise; `None` is NULL.

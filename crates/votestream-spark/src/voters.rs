@@ -97,12 +97,8 @@ pub(crate) fn known(policy: DuplicatePolicy, seen: &str, integers: bool, few: bo
 /// and whether they are few.
 pub(crate) fn newcomers(known: Option<bool>) -> String {
     let columns = format!("w.partition, {}, w.text, w.a, w.b, {}", offset("w.w"), cell("w.w"));
-    let left_out = match known {
-        Some(_) => {
-            format!(" LEFT ANTI JOIN {KNOWN} k ON w.a = k.a AND NOT (w.text <> k.text OR w.b <> k.b)")
-        }
-        None => String::new(),
-    };
+    let left_out = format!(" LEFT ANTI JOIN {KNOWN} k ON w.a = k.a AND NOT (w.text <> k.text OR w.b <> k.b)");
+    let left_out = if known.is_some() { &left_out } else { "" };
     format!("SELECT {}{columns} FROM {VOTES} w{left_out}", handed_over(known))
 }
 

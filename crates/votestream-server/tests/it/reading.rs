@@ -1,8 +1,9 @@
 //! Every answer of results: what it says, how it is tagged, compressed and cached.
 
-use crate::support::{EVENING, Running, Town};
+use crate::support::{EVENING, PATIENCE, Running, Town};
 use serde_json::{Value, json};
 use std::io::Read;
+use std::time::Instant;
 use votestream_election::Millis;
 use votestream_election::delta::DeskAction;
 use votestream_election::health::EngineHealth;
@@ -226,8 +227,10 @@ async fn probes_metrics_and_elections() {
     assert_eq!(server.get("/healthz").await.text(), "ok\n");
     assert_eq!(server.get("/readyz").await.status, 200);
     // A connection whose answer was read is closed a moment later: it is waited for.
+    let since = Instant::now();
     let mut metrics = server.get_with("/metrics", bearer).await;
     while !metrics.text().contains("\nvotestream_http_connections 1\n") {
+        assert!(since.elapsed() < PATIENCE, "one connection is open, not as in\n{}", metrics.text());
         metrics = server.get_with("/metrics", bearer).await;
     }
     assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
