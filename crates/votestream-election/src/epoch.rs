@@ -3,6 +3,8 @@
 
 use crate::delta::Counts;
 use crate::{Minute, Offset, PartitionId, RegionIx, RejectReason, VoterKey};
+use std::fmt;
+use std::time::Instant;
 
 /// Offsets of a partition that are to be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,22 @@ impl Range {
     /// It has none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// The epoch after the one that is being counted, so that it may be read while that one is summed up and written.
+#[derive(Clone, Copy)]
+pub struct Next<'a> {
+    /// It is not begun before then.
+    pub at: Instant,
+    /// What it will count, asked once at most; `None`: nothing that can be told yet. What is told is what the next plan asks for, unless this
+    /// epoch fails.
+    pub ranges: &'a (dyn Fn() -> Option<Vec<Range>> + Sync),
+}
+
+impl fmt::Debug for Next<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Next").field("at", &self.at).finish_non_exhaustive()
     }
 }
 

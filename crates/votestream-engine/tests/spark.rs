@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use votestream_election::definition::US_PRESIDENT_2024;
 use votestream_election::delta::{Counts, Engine, PartitionState, Progress, Snapshot, VoterFile};
 use votestream_election::election::DuplicatePolicy;
@@ -88,6 +88,12 @@ struct Judge {
     shelf: Shelf,
     trouble: VecDeque<Trouble>,
     runs: u64,
+    /// Votes are still coming in.
+    live: bool,
+    /// What it was told that it will be asked next.
+    told: Option<Vec<Range>>,
+    /// How often what it was asked was what it had been told.
+    kept: u64,
 }
 
 fn away() -> EpochError {
@@ -97,7 +103,8 @@ fn away() -> EpochError {
 impl Judge {
     fn new(site: &Site, trouble: &[Trouble]) -> Self {
         let trouble = trouble.iter().copied().collect();
-        Self { log: site.log.clone(), shelf: site.shelf.clone(), trouble, runs: 0 }
+        let (log, shelf) = (site.log.clone(), site.shelf.clone());
+        Self { log, shelf, trouble, runs: 0, live: false, told: None, kept: 0 }
     }
 
     fn next_trouble(&mut self) -> Trouble {
@@ -206,6 +213,16 @@ impl Epochs for Judge {
 
     fn run(&mut self, plan: &Plan<'_>) -> Result<Answer, EpochError> {
         let trouble = self.next_trouble();
+        assert_eq!(plan.next.is_some(), self.live);
+        if let Some(told) = self.told.take() {
+            assert_eq!(told, plan.ranges);
+            self.kept += 1;
+        }
+        // It holds unless this epoch fails.
+        let told = plan.next.and_then(|next| {
+            assert!(next.at <= Instant::now(), "the one before took no time at all");
+            (next.ranges)()
+        });
         match trouble {
             Trouble::Before => return Err(away()),
             Trouble::TooLarge => return Err(EpochError { may_pass: false, too_large: true, ..away() }),
@@ -225,6 +242,7 @@ impl Epochs for Judge {
         if trouble == Trouble::After {
             return Err(away());
         }
+        self.told = told;
         Ok(Answer { partitions, files, partitioners })
     }
 
@@ -335,7 +353,7 @@ impl Site {
             }
         });
         let options = SparkOptions {
-            count: options(),
+            count: CountOptions { until_end: !judge.live, ..options() },
             live_every: Duration::ZERO,
             records: 5_000,
             draw: || u128::from(DRAWN.fetch_add(1, Ordering::Relaxed)),
@@ -459,6 +477,21 @@ fn a_server_that_goes_away_at_any_time_changes_nothing() {
     let mut late = vec![None; 15];
     late.extend([After; 3]);
     check(DuplicatePolicy::Last, &late);
+}
+
+#[test]
+fn live_the_next_epoch_is_cut_while_one_is_counted() {
+    use Trouble::{After, Before, None, TooLarge};
+    let mut site = Site::new(DuplicatePolicy::First);
+    let trouble = [None, None, TooLarge, None, None, After, None, Before, None];
+    let mut judge = Judge { live: true, ..Judge::new(&site, &trouble) };
+    let records: u64 = site.log.end_offsets().unwrap().iter().map(|end| end.0).sum();
+    assert_eq!(site.count(&mut judge, records).unwrap().records, records);
+    assert!(judge.kept > 12, "{} epochs", judge.kept);
+    // What is left is to hash the last leaves.
+    judge = Judge::new(&site, &[]);
+    assert_eq!(site.count(&mut judge, u64::MAX).unwrap().records, 0);
+    site.agrees_with_the_native_count();
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Running an epoch: read and judge in Spark, judge here what is left, find the new voters, write them, sum up.
 
+use crate::ahead::{Ahead, Reading};
 use crate::answer::{EpochAnswer, Timing};
 use crate::assemble::{Parts, stopped};
 use crate::error::SparkError;
@@ -10,9 +11,10 @@ use crate::session::Session;
 use crate::summary::{Class, Step, decide, steps};
 use crate::tally::{foreign, with_steps};
 use crate::undecided::{self, Judged, JudgedVote};
-use crate::views::{CHOICES, JUDGED, KNOWN, NATIVE, TOPIC, VOTES};
+use crate::views::{CHOICES, KNOWN, NATIVE, VOTES};
 use crate::voters::{self, CELL_BITS, FILE_ROWS, Valid};
 use spark_connect::row::Row;
+use std::sync::mpsc;
 use std::time::Instant;
 use tracing::debug;
 use votestream_election::election::DuplicatePolicy;
@@ -30,6 +32,8 @@ const PIECE: u64 = 500_000;
 
 /// All that is known once every record is judged.
 struct Standing {
+    /// The view of records that were judged on the server.
+    judged: &'static str,
     partitioners: PartitionerSet,
     /// Those whose votes belong where they are.
     classes: Vec<Class>,
@@ -40,7 +44,7 @@ struct Standing {
 impl Session {
     /// Counts an epoch. After a transient error a new session is needed. Whatever comes of it, only the files that the answer names exist as far as anybody is concerned.
     pub fn run(&mut self, plan: &EpochPlan<'_>) -> Result<EpochAnswer, SparkError> {
-        self.probe()?;
+        self.line.probe()?;
         let answer = self.run_with(plan).map_err(|error| error.of_files(plan.directory));
         // After an error that may pass the session is given up, and all that is kept with it.
         if !answer.as_ref().is_err_and(SparkError::is_transient) {
@@ -66,14 +70,37 @@ impl Session {
         self.deal_out(ranges.iter().map(Range::len).sum::<u64>().div_ceil(PIECE).next_power_of_two())?;
         let judging = Judging::of(plan);
         let began = Instant::now();
-        self.open_topic(plan.topic, &ranges)?;
-        let (mut classes, undecided) = self.classes(&judging)?;
+        let reading = self.reading(plan, &judging, &ranges)?;
         timing.judge = began.elapsed();
-        timing.undecided_records = undecided;
+        timing.undecided_records = reading.undecided;
+        let ahead_of = (self.line.clone(), self.next_view());
+        let (counted, counting) = mpsc::channel();
+        std::thread::scope(|threads| {
+            let judging = &judging;
+            let begin = move |next| Ahead::begin(next, &counting, ahead_of, plan.topic, judging);
+            let ahead = plan.next.map(|next| threads.spawn(move || begin(next)));
+            let answer = self.count(plan, judging, reading, (&ranges, timing));
+            drop(counted);
+            self.ahead =
+                ahead.and_then(|ahead| ahead.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            answer
+        })
+    }
+
+    /// From what was read to the answer.
+    fn count(
+        &mut self,
+        plan: &EpochPlan<'_>,
+        judging: &Judging<'_>,
+        reading: Reading,
+        (ranges, mut timing): (&[Range], Timing),
+    ) -> Result<EpochAnswer, SparkError> {
+        let Reading { judged: view, kept, mut classes, undecided } = reading;
+        self.kept.push(kept);
         let began = Instant::now();
-        let judged = self.undecided(&judging, undecided)?;
+        let judged = self.undecided(judging, view, undecided)?;
         classes.extend(judged.votes.iter().map(|vote| vote.class));
-        let standing = match self.stand(plan, classes, judged)? {
+        let standing = match self.stand(plan, classes, (view, judged))? {
             Ok(standing) => standing,
             Err(partitions) => {
                 let partitioners = plan.partitioners;
@@ -101,7 +128,7 @@ impl Session {
         let stepped = parts.iter().any(|(_, steps)| steps.len() > 1);
         let valid = self.valid(&standing)?;
         if stepped {
-            self.steps(parts)?;
+            self.line.steps(parts)?;
         }
         let valid_steps = with_steps(&valid.sql, stepped);
         let offsets: u64 = parts.iter().map(|(range, _)| range.len()).sum();
@@ -133,19 +160,19 @@ impl Session {
         let query = voters::written(policy, &fresh, offsets.div_ceil(FILE_ROWS));
         let below = format!("{}/{}", election.id, plan.attempt);
         let cells_of_choice = layout.genders * layout.bands;
-        let this = &*self;
+        let line = &self.line;
         // Neither needs the other's answer, and both wait for the server's planning more than they compute.
         let (tallied, files) = std::thread::scope(|threads| {
             let writing = threads.spawn(|| {
                 if standing.classes.is_empty() {
                     return Ok(Vec::new());
                 }
-                this.write(plan.directory, &below, policy, query)
+                line.write(plan.directory, &below, policy, query)
             });
             let tallied = if stepped {
-                this.tally_by_step(&moves, &valid_steps, cells_of_choice, &mut found)
+                line.tally_by_step(&moves, &valid_steps, cells_of_choice, &mut found)
             } else {
-                this.tally(&moves, &standing.classes, cells_of_choice, &mut found)
+                line.tally(&moves, &standing.classes, cells_of_choice, &mut found)
             };
             timing.tally = began.elapsed();
             (tallied, writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -164,32 +191,7 @@ impl Session {
         Ok(EpochAnswer { partitions, files, partitioners: standing.partitioners, timing })
     }
 
-    /// Reads and judges: the classes of valid votes, and how many records are undecided.
-    fn classes(&mut self, judging: &Judging<'_>) -> Result<(Vec<Class>, u64), SparkError> {
-        self.keep("reading and judging", JUDGED, judging.sql(TOPIC))?;
-        let sql = format!(
-            "SELECT partition, id IS NULL AS undecided, minute, m, c, count(*), min(offset) FROM {JUDGED} GROUP BY 1, 2, 3, 4, 5"
-        );
-        let (mut classes, mut undecided) = (Vec::new(), 0);
-        for row in self.run_sql("counting what is alike", sql)? {
-            let records = rows::count(&row, 5)?;
-            if rows::flag(&row, 1)? {
-                undecided += records;
-                continue;
-            }
-            classes.push(Class {
-                partition: rows::partition(&row, 0)?,
-                minute: rows::long(&row, 2)?,
-                m: rows::flag(&row, 3)?,
-                c: rows::flag(&row, 4)?,
-                records,
-                first: Offset(rows::count(&row, 6)?),
-            });
-        }
-        Ok((classes, undecided))
-    }
-
-    fn undecided(&self, judging: &Judging<'_>, records: u64) -> Result<Judged, SparkError> {
+    fn undecided(&self, judging: &Judging<'_>, view: &str, records: u64) -> Result<Judged, SparkError> {
         if records == 0 {
             return Ok(Judged::default());
         }
@@ -197,9 +199,9 @@ impl Session {
             return Err(SparkError::Crowded { records, bound: UNDECIDED_MAX });
         }
         let sql = format!(
-            "SELECT partition, offset, record.ts, record.key, record.value, record.large FROM {JUDGED} WHERE id IS NULL"
+            "SELECT partition, offset, record.ts, record.key, record.value, record.large FROM {view} WHERE id IS NULL"
         );
-        let rows = self.run_sql("fetching what is judged here", sql)?;
+        let rows = self.line.run_sql("fetching what is judged here", sql)?;
         if rows.len() as u64 != records {
             let says = format!("{records} records were undecided, {} came", rows.len());
             return Err(SparkError::Inconsistent { says });
@@ -212,7 +214,7 @@ impl Session {
         &self,
         plan: &EpochPlan<'_>,
         classes: Vec<Class>,
-        judged: Judged,
+        (view, judged): (&'static str, Judged),
     ) -> Result<Result<Standing, Vec<PartitionAnswer>>, SparkError> {
         let partitioners = decide(plan.partitioners, &classes);
         let (belonging, stray): (Vec<Class>, Vec<Class>) =
@@ -230,10 +232,10 @@ impl Session {
         rejects.extend(misplaced.iter().map(|v| (v.class.partition, v.class.first, RejectReason::Misrouted)));
         if stray.len() > misplaced.len() {
             let sql = format!(
-                "SELECT partition, offset FROM {JUDGED} WHERE id IS NOT NULL AND NOT ({})",
+                "SELECT partition, offset FROM {view} WHERE id IS NOT NULL AND NOT ({})",
                 belongs(partitioners)
             );
-            for row in self.run_sql("finding misrouted votes", sql)? {
+            for row in self.line.run_sql("finding misrouted votes", sql)? {
                 rejects.push((
                     rows::partition(&row, 0)?,
                     Offset(rows::count(&row, 1)?),
@@ -242,20 +244,21 @@ impl Session {
             }
         }
         rejects.sort_unstable();
-        Ok(Ok(Standing { partitioners, classes: belonging, votes, rejects }))
+        Ok(Ok(Standing { judged: view, partitioners, classes: belonging, votes, rejects }))
     }
 
     /// A query of all valid votes: those judged in SQL, and those judged here.
     fn valid(&self, standing: &Standing) -> Result<Valid, SparkError> {
         let sql = format!(
-            "SELECT partition, offset, false AS text, id AS a, 0L AS b, cell FROM {JUDGED} WHERE id IS NOT NULL AND ({})",
+            "SELECT partition, offset, false AS text, id AS a, 0L AS b, cell FROM {} WHERE id IS NOT NULL AND ({})",
+            standing.judged,
             belongs(standing.partitioners)
         );
         if standing.votes.is_empty() {
             return Ok(Valid { sql, integers: true });
         }
         let rows: Vec<Row> = standing.votes.iter().map(undecided::row).collect();
-        self.local(NATIVE, rows, undecided::SCHEMA)?;
+        self.line.local(NATIVE, rows, undecided::SCHEMA)?;
         Ok(Valid {
             sql: format!("{sql} UNION ALL SELECT partition, offset, text, a, b, cell FROM {NATIVE}"),
             integers: standing.votes.iter().all(|vote| matches!(vote.voter, VoterKey::Integer(_))),

@@ -31,7 +31,7 @@ pub fn examine(
         }
     };
     findings.push(Finding { what: "remote", fine: true, says: format!("{remote} answers") });
-    findings.push(found("version", session.version().map(|version| format!("Spark {version}"))));
+    findings.push(found("version", session.line.version().map(|version| format!("Spark {version}"))));
     if let Some(topic) = topic {
         findings.push(found("connector", session.try_topic(topic)));
     }
@@ -51,22 +51,23 @@ fn found(what: &'static str, result: Result<String, SparkError>) -> Finding {
 impl Session {
     /// Spark's Kafka source finds the topic from where Spark's driver runs, and executors read a record of it, if there is one.
     fn try_topic(&self, topic: &Topic) -> Result<String, SparkError> {
-        self.call("looking at the topic", {
-            let topic = topic.clone();
-            move |spark| {
-                let mut reader = spark.read().format("kafka").option("subscribe", &topic.name);
-                for (name, value) in &topic.options {
-                    reader = reader.option(&format!("kafka.{name}"), value);
+        self.line
+            .call("looking at the topic", {
+                let topic = topic.clone();
+                move |spark| {
+                    let mut reader = spark.read().format("kafka").option("subscribe", &topic.name);
+                    for (name, value) in &topic.options {
+                        reader = reader.option(&format!("kafka.{name}"), value);
+                    }
+                    reader
+                        .option("startingOffsets", "earliest")
+                        .load(None)
+                        .select_expr(vec!["offset"])
+                        .limit(1)
+                        .count()
                 }
-                reader
-                    .option("startingOffsets", "earliest")
-                    .load(None)
-                    .select_expr(vec!["offset"])
-                    .limit(1)
-                    .count()
-            }
-        })
-        .map(|_| format!("Spark reads the topic '{}'", topic.name))
+            })
+            .map(|_| format!("Spark reads the topic '{}'", topic.name))
     }
 
     /// What is written there is read back, and emptied again.
@@ -77,11 +78,11 @@ impl Session {
                 "INSERT OVERWRITE DIRECTORY {path} USING parquet SELECT /*+ COALESCE(1) */ id FROM range(3){which}"
             )
         };
-        let tried = self.run_sql("trying the seen directory", write("")).and_then(|_| {
+        let tried = self.line.run_sql("trying the seen directory", write("")).and_then(|_| {
             let read =
                 format!("SELECT count(*) FROM parquet.`{}`", below(directory, &format!("doctor/{attempt}")));
-            let rows = self.run_sql("trying the seen directory", read)?;
-            self.run_sql("trying the seen directory", write(" WHERE false"))?;
+            let rows = self.line.run_sql("trying the seen directory", read)?;
+            self.line.run_sql("trying the seen directory", write(" WHERE false"))?;
             Ok(rows)
         });
         let rows = tried.map_err(|error| error.in_directory(directory))?;

@@ -2,14 +2,16 @@
 //! a server would hold those of every epoch until its session ended: these commands go over a connection of their own to the same session.
 
 use crate::error::SparkError;
-use crate::session::{Session, in_a_thread};
+use crate::line::{Line, in_a_thread};
+use crate::session::Session;
 use spark_connect_core::{ChannelBuilder, SparkConnectClient, block_on};
 use spark_connect_proto as proto;
 use spark_connect_proto::command::CommandType;
 use spark_connect_proto::execute_plan_response::ResponseType;
 use spark_connect_proto::read::ReadType;
 use spark_connect_proto::relation::RelType;
-use std::sync::{Arc, PoisonError};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Another connection to a session.
 #[derive(Clone)]
@@ -20,6 +22,10 @@ pub(crate) struct Kept {
     view: &'static str,
     rows: proto::CachedRemoteRelation,
 }
+
+/// Says when what was let go of last is gone, for whoever needs the name of its view.
+#[derive(Clone, Default)]
+pub(crate) struct LettingGo(Arc<Mutex<Option<Receiver<()>>>>);
 
 impl Keeper {
     /// For the session that this URL names; connected once it is needed.
@@ -117,41 +123,62 @@ fn relation(what: RelType) -> proto::Relation {
     proto::Relation { rel_type: Some(what), ..proto::Relation::default() }
 }
 
+impl Line {
+    /// Runs a query and keeps its rows as a view.
+    pub(crate) fn keep(
+        &self,
+        doing: &'static str,
+        view: &'static str,
+        query: String,
+    ) -> Result<Kept, SparkError> {
+        {
+            // Held while waiting: whoever comes meanwhile waits as well.
+            let mut letting_go = self.letting_go.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(done) = letting_go.take() {
+                // The view may be one that is about to be dropped. Whether it could be is of no interest.
+                self.call("letting go", move |_| {
+                    let _ = done.recv();
+                    Ok(())
+                })?;
+            }
+        }
+        tracing::trace!(doing, query, "asking Spark");
+        let keeper = self.keeper.clone();
+        self.call(doing, move |_| keeper.keep(query, view))
+    }
+
+    /// Lets go of rows, while others go on. A server that cannot be told so loses nothing: it lets go of them some time after the session has ended.
+    pub(crate) fn let_go(&self, kept: Vec<Kept>) {
+        if kept.is_empty() {
+            return;
+        }
+        let mut letting_go = self.letting_go.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (keeper, before) = (self.keeper.clone(), letting_go.take());
+        *letting_go = Some(in_a_thread(move || {
+            if let Some(before) = before {
+                let _ = before.recv();
+            }
+            if let Err(error) = kept.into_iter().try_for_each(|one| keeper.let_go(one)) {
+                tracing::debug!(error = error.message(), "rows of an epoch stay on the Spark server for now");
+            }
+        }));
+    }
+}
+
 impl Session {
-    /// Runs a query and keeps its rows as a view, until it is let go of.
+    /// Runs a query and keeps its rows as a view, until all that is kept is let go of.
     pub(crate) fn keep(
         &mut self,
         doing: &'static str,
         view: &'static str,
         query: String,
     ) -> Result<(), SparkError> {
-        let letting_go = self.letting_go.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(done) = letting_go {
-            // The view may be one that is about to be dropped. Whether it could be is of no interest.
-            self.call("letting go", move |_| {
-                let _ = done.recv();
-                Ok(())
-            })?;
-        }
-        tracing::trace!(doing, query, "asking Spark");
-        let keeper = self.keeper.clone();
-        let kept = self.call(doing, move |_| keeper.keep(query, view))?;
-        self.kept.push(kept);
+        self.kept.push(self.line.keep(doing, view, query)?);
         Ok(())
     }
 
-    /// Lets go of all that is kept, while others go on. A server that cannot be told so loses nothing: it lets go of it some time after the session
-    /// has ended.
+    /// Lets go of all that is kept.
     pub(crate) fn let_go(&mut self) {
-        if self.kept.is_empty() {
-            return;
-        }
-        let (keeper, kept) = (self.keeper.clone(), std::mem::take(&mut self.kept));
-        let done = in_a_thread(move || {
-            if let Err(error) = kept.into_iter().try_for_each(|one| keeper.let_go(one)) {
-                tracing::debug!(error = error.message(), "rows of an epoch stay on the Spark server for now");
-            }
-        });
-        *self.letting_go.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(done);
+        self.line.let_go(std::mem::take(&mut self.kept));
     }
 }

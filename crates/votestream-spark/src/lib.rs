@@ -26,6 +26,10 @@ pub mod examine;
 
 pub mod peer;
 
+mod line;
+
+mod ahead;
+
 mod kept;
 
 mod knock;

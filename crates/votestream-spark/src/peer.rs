@@ -31,7 +31,7 @@ impl Session {
             .collect();
         let Some(names) = names else { return Ok(None) };
         let (topic, sink, directory) = (topic.clone(), sink.to_owned(), directory.to_owned());
-        let rows = self.call("counting with Structured Streaming", move |spark| {
+        let rows = self.line.call("counting with Structured Streaming", move |spark| {
             let query = counts(spark, &topic, &names)
                 .write_stream()
                 .format("kafka")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 use votestream_election::delta::VoterFile;
-use votestream_election::epoch::Range;
+use votestream_election::epoch::{Next, Range};
 use votestream_election::ids::uuid_text;
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::{Election, Millis, Minute, PartitionId};
@@ -53,7 +53,7 @@ impl std::fmt::Display for Attempt {
     }
 }
 
-/// One epoch. Nothing in it is remembered by the session: the same plan under another attempt gives the same answer.
+/// One epoch. The same plan under another attempt gives the same answer: of what the session remembers nothing but the time it takes depends.
 #[derive(Clone, Debug)]
 pub struct EpochPlan<'a> {
     /// The election that is counted.
@@ -78,4 +78,6 @@ pub struct EpochPlan<'a> {
     pub minutes: Vec<(PartitionId, Option<Minute>)>,
     /// The worker's clock: moments more than five minutes ahead of it count at it on the timeline.
     pub now: Millis,
+    /// What is read ahead for the epoch after this one.
+    pub next: Option<Next<'a>>,
 }

@@ -37,16 +37,16 @@ impl Session {
         }
         self.views = kept;
         if !gone.is_empty() {
-            let keeper = self.keeper.clone();
+            let keeper = self.line.keeper.clone();
             let close = move |_: &_| gone.iter().try_for_each(|view| keeper.drop_view(&view.name));
-            self.call("closing files of voters", close)?;
+            self.line.call("closing files of voters", close)?;
         }
         if !missing.is_empty() {
             self.views_made += 1;
-            let (name, keeper) = (format!("seen_{}", self.views_made), self.keeper.clone());
+            let (name, keeper) = (format!("seen_{}", self.views_made), self.line.keeper.clone());
             let (view, paths) = (name.clone(), missing.clone());
             let open = move |_: &_| keeper.open_files(&view, schema(policy), paths);
-            self.call("opening files of voters", open).map_err(|error| error.in_directory(directory))?;
+            self.line.call("opening files of voters", open).map_err(|error| error.in_directory(directory))?;
             self.views.push(SeenView { name, paths: missing });
         }
         let selects: Vec<String> =

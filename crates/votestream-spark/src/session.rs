@@ -1,26 +1,13 @@
 //! A session on a Spark Connect server: opened, asked, given up when anything takes too long. What it is asked is in other files.
 
+use crate::ahead::Ahead;
 use crate::error::{SparkError, says};
-use crate::kept::{Keeper, Kept};
-use crate::knock::{knock, probe};
+use crate::kept::Kept;
+use crate::line::{CANCEL, Line, in_a_thread};
 use crate::plan::Limits;
 use crate::remote::Remote;
 use crate::seen::SeenView;
-use spark_connect::SparkSession;
-use std::sync::Mutex;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
-use tracing::{info, trace};
-use uuid::Uuid;
-
-/// Oldest major version of Spark that is spoken to.
-const MAJOR_MIN: u32 = 4;
-
-/// How long a query that took too long may take to be cancelled.
-const CANCEL: Duration = Duration::from_secs(5);
-
-/// How often it is looked at whether a server that has not answered yet is there.
-const LOOK: Duration = Duration::from_secs(2);
+use tracing::info;
 
 /// What a session is set to, so that its answers do not hang on the server's settings: integers wrap as Kafka's hash wants, and what
 /// cannot be read is NULL, hence left undecided. A method of more than 8,000 bytes is never compiled by the JVM: judging in one method as
@@ -52,41 +39,30 @@ const READ_FAILED: &str = "FAILED_READ_FILE";
 /// What Spark calls a file that it began and could not finish.
 const WRITE_FAILED: &str = "TASK_WRITE_FAILED";
 
-/// A session. One epoch at a time.
+/// A session. One epoch at a time, of the next one no more than what it reads.
 pub struct Session {
-    pub(crate) remote: Remote,
-    pub(crate) limits: Limits,
-    pub(crate) spark: SparkSession,
+    pub(crate) line: Line,
     /// Its views of files of voters.
     pub(crate) views: Vec<SeenView>,
     pub(crate) views_made: u64,
-    /// A connection of its own to the same session, for what the client has no word for.
-    pub(crate) keeper: Keeper,
     /// What the server keeps for the epoch.
     pub(crate) kept: Vec<Kept>,
-    /// Says when it has let go of what it kept for the last one. (Behind a lock only since an epoch's last two queries share the session.)
-    pub(crate) letting_go: Mutex<Option<Receiver<()>>>,
     /// How many pieces it was last told to make of rows that are sorted by voter.
     pub(crate) pieces: Option<u64>,
+    /// Which of the two views holds the records that were judged last.
+    pub(crate) judged: usize,
+    /// What is read and judged for the next epoch already.
+    pub(crate) ahead: Option<Ahead>,
 }
 
 impl Session {
     /// Connects, checks the server's version and sets the session up.
     pub fn open(remote: &Remote, limits: Limits) -> Result<Self, SparkError> {
-        let (spark, keeper) = connect(remote, limits)?;
-        let session = Self {
-            remote: remote.clone(),
-            limits,
-            spark,
-            views: Vec::new(),
-            views_made: 0,
-            keeper,
-            kept: Vec::new(),
-            letting_go: Mutex::new(None),
-            pieces: None,
-        };
-        let version = session.version()?;
-        session.call("setting the session up", |spark| {
+        let line = Line::open(remote, limits)?;
+        let (views, kept) = (Vec::new(), Vec::new());
+        let session = Self { line, views, views_made: 0, kept, pieces: None, judged: 0, ahead: None };
+        let version = session.line.version()?;
+        session.line.call("setting the session up", |spark| {
             let conf = spark.conf();
             let mut redacted = SECRETS.to_owned();
             for name in REDACTED {
@@ -106,7 +82,7 @@ impl Session {
     /// Has rows that are brought together by voter dealt out to so many pieces from now on.
     pub(crate) fn deal_out(&mut self, pieces: u64) -> Result<(), SparkError> {
         if self.pieces != Some(pieces) {
-            self.call("setting the session up", move |spark| {
+            self.line.call("setting the session up", move |spark| {
                 spark.conf().set("spark.sql.shuffle.partitions", &pieces.to_string())
             })?;
             self.pieces = Some(pieces);
@@ -116,99 +92,18 @@ impl Session {
 
     /// Its name on the server, as Spark's own pages and logs have it.
     pub fn id(&self) -> &str {
-        self.spark.session_id()
-    }
-
-    /// The server's version, where it is one that is spoken to.
-    pub(crate) fn version(&self) -> Result<String, SparkError> {
-        let found = self.call_within(self.limits.first, "asking its version", SparkSession::version)?;
-        let major = found.split('.').next().and_then(|major| major.parse::<u32>().ok());
-        if major.is_some_and(|major| major >= MAJOR_MIN) {
-            Ok(found)
-        } else {
-            Err(SparkError::Version { found })
-        }
-    }
-
-    /// Somebody listens there: the client itself would try for ten minutes.
-    pub(crate) fn probe(&self) -> Result<(), SparkError> {
-        probe(&self.remote, self.limits).map(drop)
-    }
-
-    /// Asks the server something, for as long as a call may take. One that takes longer is cancelled; meanwhile it is looked at whether the
-    /// server is there, because the client goes on asking a dead one for ten minutes. What is given up goes on in a thread that nobody
-    /// waits for.
-    pub(crate) fn call<T: Send + 'static>(
-        &self,
-        doing: &'static str,
-        ask: impl FnOnce(&SparkSession) -> spark_connect::Result<T> + Send + 'static,
-    ) -> Result<T, SparkError> {
-        self.call_within(self.limits.call, doing, ask)
-    }
-
-    fn call_within<T: Send + 'static>(
-        &self,
-        bound: Duration,
-        doing: &'static str,
-        ask: impl FnOnce(&SparkSession) -> spark_connect::Result<T> + Send + 'static,
-    ) -> Result<T, SparkError> {
-        let spark = self.spark.clone();
-        let began = Instant::now();
-        let answer = in_a_thread(move || ask(&spark));
-        let deadline = began + bound;
-        let mut missed = 0;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match answer.recv_timeout(left.min(LOOK)) {
-                Ok(answer) => {
-                    trace!(doing, ms = began.elapsed().as_millis(), "Spark answered");
-                    return answer.map_err(|error| SparkError::of(doing, &error));
-                }
-                Err(RecvTimeoutError::Timeout) if !left.is_zero() => match self.probe() {
-                    Ok(()) => missed = 0,
-                    Err(gone) if missed > 0 => return Err(gone),
-                    Err(_) => missed += 1,
-                },
-                // Nothing comes any more, or not in time.
-                Err(_) => break,
-            }
-        }
-        let spark = self.spark.clone();
-        // Whether it can be cancelled or not, it is not waited for.
-        drop(in_a_thread(move || spark.interrupt_all()).recv_timeout(CANCEL));
-        Err(SparkError::TooSlow { doing, bound })
+        self.line.spark.session_id()
     }
 }
 
 impl Drop for Session {
     /// Lets the server forget the session, where it is there to do so: else it would keep it for an hour.
     fn drop(&mut self) {
-        if self.probe().is_ok() {
-            let spark = self.spark.clone();
+        if self.line.probe().is_ok() {
+            let spark = self.line.spark.clone();
             drop(in_a_thread(move || spark.stop()).recv_timeout(CANCEL));
         }
     }
-}
-
-fn connect(remote: &Remote, limits: Limits) -> Result<(SparkSession, Keeper), SparkError> {
-    let url = remote.secret_url(&Uuid::new_v4().to_string())?;
-    knock(remote, limits)?;
-    let opened =
-        in_a_thread(move || Ok((SparkSession::builder().remote(&url).get_or_create()?, Keeper::new(&url)?)));
-    match opened.recv_timeout(limits.call) {
-        Ok(opened) => opened.map_err(|error| SparkError::of("connecting", &error)),
-        Err(_) => Err(SparkError::TooSlow { doing: "connecting", bound: limits.call }),
-    }
-}
-
-/// Where a call's answer comes out. (A panic of the client says nothing: then nothing comes.)
-pub(crate) fn in_a_thread<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
-    let (answer, answered) = mpsc::sync_channel(1);
-    std::thread::spawn(move || {
-        // Nobody listens any more where it took too long.
-        let _ = answer.send(call());
-    });
-    answered
 }
 
 impl SparkError {

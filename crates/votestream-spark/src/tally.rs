@@ -2,8 +2,8 @@
 
 use crate::assemble::Parts;
 use crate::error::SparkError;
+use crate::line::Line;
 use crate::rows;
-use crate::session::Session;
 use crate::summary::{Class, Step};
 use crate::views::STEPS;
 use spark_connect::row::{Row, Value};
@@ -32,7 +32,7 @@ pub(crate) fn with_steps(votes: &str, stepped: bool) -> String {
     }
 }
 
-impl Session {
+impl Line {
     /// Sends the steps along.
     pub(crate) fn steps(&self, parts: &[(Range, Vec<Step>)]) -> Result<(), SparkError> {
         let schema = "struct<block:bigint,lo:bigint,hi:bigint,step:int>";

@@ -28,7 +28,7 @@ impl Session {
         attempt: Attempt,
         files: &[VoterFile],
     ) -> Result<Vec<VoterFile>, SparkError> {
-        self.probe()?;
+        self.line.probe()?;
         let policy = election.duplicate;
         let Some(seen) = self.seen(directory, policy, files)? else { return Ok(Vec::new()) };
         let expect: u64 = files.iter().map(|file| file.voters).sum();
@@ -50,7 +50,7 @@ impl Session {
         attempt: Attempt,
         seen: &[SeenVoter],
     ) -> Result<Vec<VoterFile>, SparkError> {
-        self.probe()?;
+        self.line.probe()?;
         if seen.is_empty() {
             return Ok(Vec::new());
         }
@@ -69,14 +69,14 @@ impl Session {
                     "struct<text:boolean,a:bigint,b:bigint,partition:int,cell:int,at:bigint,fresh:boolean>"
                 }
             };
-            self.local(&view, rows, schema)?;
+            self.line.local(&view, rows, schema)?;
             views.push(view);
         }
         let all: Vec<String> = views.iter().map(|view| format!("SELECT * FROM {view}")).collect();
         let query = format!("SELECT {} FROM ({})", voters::columns(policy), all.join(" UNION ALL "));
         let written = self.written_whole(election, directory, attempt, query, seen.len() as u64);
         for view in views {
-            self.run_sql("letting go", format!("DROP VIEW IF EXISTS {view}"))?;
+            self.line.run_sql("letting go", format!("DROP VIEW IF EXISTS {view}"))?;
         }
         written
     }
@@ -90,7 +90,7 @@ impl Session {
         files: &[VoterFile],
         each: &mut dyn FnMut(&[SeenVoter]),
     ) -> Result<(), SparkError> {
-        self.probe()?;
+        self.line.probe()?;
         let policy = election.duplicate;
         match policy {
             // A file at a time: none is read for another's sake.
@@ -128,7 +128,7 @@ impl Session {
         let mut found = 0;
         for piece in 0..pieces {
             let sql = format!("SELECT * FROM ({query}) WHERE pmod(xxhash64(a, b), {pieces}L) = {piece}L");
-            let rows = self.run_sql("reading voters", sql)?;
+            let rows = self.line.run_sql("reading voters", sql)?;
             let voters = rows.iter().map(|row| read(policy, row)).collect::<Result<Vec<_>, _>>()?;
             found += voters.len() as u64;
             each(&voters);
@@ -148,7 +148,7 @@ impl Session {
         directory: &str,
         attempts: &[Attempt],
     ) -> Result<(), SparkError> {
-        self.probe()?;
+        self.line.probe()?;
         for attempt in attempts {
             let path = below(directory, &format!("{}/{attempt}", election.id));
             if removed_here(&path) {
@@ -158,7 +158,9 @@ impl Session {
                 "INSERT OVERWRITE DIRECTORY {} USING parquet SELECT /*+ COALESCE(1) */ true AS text WHERE false",
                 text(&path)
             );
-            self.run_sql("sweeping files of voters", sql).map_err(|error| error.in_directory(directory))?;
+            self.line
+                .run_sql("sweeping files of voters", sql)
+                .map_err(|error| error.in_directory(directory))?;
         }
         Ok(())
     }
@@ -172,7 +174,7 @@ impl Session {
         expect: u64,
     ) -> Result<Vec<VoterFile>, SparkError> {
         let below_it = format!("{}/{attempt}", election.id);
-        let written = self.write(directory, &below_it, election.duplicate, query)?;
+        let written = self.line.write(directory, &below_it, election.duplicate, query)?;
         let found: u64 = written.iter().map(|file| file.voters).sum();
         if found != expect {
             let says = format!("{expect} voters were to be written, {found} were");

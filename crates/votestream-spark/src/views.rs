@@ -2,16 +2,16 @@
 //! sent along. Each epoch replaces those of the one before.
 
 use crate::error::SparkError;
+use crate::line::Line;
 use crate::plan::Topic;
-use crate::session::Session;
 use spark_connect::DataType;
 use spark_connect::row::Row;
 use votestream_election::epoch::Range;
 
 /// The topic's ranges.
 pub(crate) const TOPIC: &str = "topic";
-/// Its records, judged as far as SQL goes.
-pub(crate) const JUDGED: &str = "judged";
+/// Its records, judged as far as SQL goes: those of an epoch, and of the one that is read ahead of it.
+pub(crate) const JUDGED: [&str; 2] = ["judged", "judged_next"];
 /// Votes that were judged here.
 pub(crate) const NATIVE: &str = "native";
 /// The timeline's steps.
@@ -33,7 +33,7 @@ const CONSUMING: [(&str, &str); 3] = [
     ("kafka.max.partition.fetch.bytes", "4194304"),
 ];
 
-impl Session {
+impl Line {
     /// A view of exactly these ranges of the topic.
     pub(crate) fn open_topic(&self, topic: &Topic, ranges: &[Range]) -> Result<(), SparkError> {
         let list = |of: &dyn Fn(&Range) -> String| ranges.iter().map(of).collect::<Vec<_>>().join(",");

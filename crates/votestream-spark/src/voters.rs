@@ -4,11 +4,10 @@
 //! `cell`, the offset `at` which it was chosen, and whether the voter was new then. Under `first` no row anywhere in a file joins a voter with a choice.
 
 use crate::error::SparkError;
+use crate::line::Line;
 use crate::rows;
-use crate::session::Session;
 use crate::views::{KNOWN, VOTES};
 use spark_connect::functions::expr;
-use spark_connect::row::Row;
 use votestream_election::delta::VoterFile;
 use votestream_election::election::DuplicatePolicy;
 
@@ -158,7 +157,7 @@ pub(crate) fn written(policy: DuplicatePolicy, fresh: &str, files: u64) -> Strin
     format!("SELECT /*+ COALESCE({files}) */ {columns} FROM ({fresh}){which}")
 }
 
-impl Session {
+impl Line {
     /// Writes what a query gives to a directory that must not be there, and says which files came of it; empty ones are left out.
     pub(crate) fn write(
         &self,
@@ -213,12 +212,6 @@ impl Session {
             .collect::<Result<Vec<_>, SparkError>>()?;
         files.sort();
         Ok(files)
-    }
-
-    /// Runs a statement, or a query whose rows are wanted.
-    pub(crate) fn run_sql(&self, doing: &'static str, sql: String) -> Result<Vec<Row>, SparkError> {
-        tracing::trace!(doing, sql, "asking Spark");
-        self.call(doing, move |spark| spark.sql(&sql)?.collect())
     }
 }
 

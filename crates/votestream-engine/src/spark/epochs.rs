@@ -3,11 +3,11 @@
 use std::error::Error;
 use std::fmt;
 use votestream_election::delta::VoterFile;
-use votestream_election::epoch::{PartitionAnswer, Range, SeenVoter};
+use votestream_election::epoch::{Next, PartitionAnswer, Range, SeenVoter};
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::{Election, Millis, Minute, PartitionId};
 
-/// Counts epochs. Remembers nothing of them: the same plan gives the same answer, whoever asks.
+/// Counts epochs. Whatever is remembered of them: the same plan gives the same answer, whoever asks.
 pub trait Epochs {
     /// Makes sure that whoever counts can be reached.
     fn open(&mut self) -> Result<(), EpochError>;
@@ -87,6 +87,8 @@ pub struct Plan<'a> {
     pub minutes: Vec<(PartitionId, Option<Minute>)>,
     /// The worker's clock.
     pub now: Millis,
+    /// What may be read ahead for the epoch after this one, live.
+    pub next: Option<Next<'a>>,
 }
 
 /// What an epoch came to.

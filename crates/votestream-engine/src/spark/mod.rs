@@ -7,6 +7,7 @@
 mod book;
 mod change;
 mod commit;
+mod cut;
 mod epochs;
 mod sealing;
 mod size;
@@ -16,15 +17,17 @@ pub use epochs::{Answer, EpochError, Epochs, Plan};
 pub use size::RECORDS;
 
 use crate::count::{
-    CountOptions, CountSummary, OnCommit, chain, check_history, may_pass, only, prepare, report_held_back,
+    CountOptions, CountSummary, OnCommit, chain, check_history, may_pass, prepare, report_held_back,
 };
 use crate::{EngineError, Shutdown};
 use book::{Book, LogAt};
 use commit::Committer;
+use cut::Cut;
 use sealing::Board;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use votestream_election::delta::{Engine, PartitionDelta, PartitionState, Pin, Progress, VoterFile};
-use votestream_election::epoch::Range;
+use votestream_election::epoch::{Next, Range};
 use votestream_election::fold::{FoldError, Misrouted};
 use votestream_election::partitioner::PartitionerSet;
 use votestream_election::{Election, Offset, PartitionId};
@@ -37,10 +40,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const RETRY_EVERY: Duration = Duration::from_secs(2);
 /// How long files of voters are left alone after they could not be merged.
 const MERGE_AGAIN: Duration = Duration::from_mins(1);
-/// Into so many parts an epoch is cut at most, where it is too large for whoever counts it.
-const CUTS_MAX: u64 = 1_024;
-/// How long the last batch of a range is waited for.
-const TAIL_PATIENCE: Duration = Duration::from_secs(30);
+/// Into so many parts an epoch is divided at most, where it is too large for whoever counts it.
+const PARTS_MAX: u64 = 1_024;
 
 /// How to count by epochs.
 #[derive(Clone)]
@@ -106,12 +107,24 @@ struct Course {
     /// The files of voters that the store names.
     files: Vec<VoterFile>,
     partitioners: PartitionerSet,
-    /// Into how many parts an epoch is cut now.
-    cut: u64,
+    /// Into how many parts an epoch is divided now.
+    parts: u64,
     /// When the last epoch began.
     began: Option<Instant>,
+    /// The next one, where it was read ahead.
+    ahead: Option<Cut>,
     /// When files could not be merged.
     not_merged: Option<Instant>,
+}
+
+/// Whether an epoch is due.
+enum Due {
+    /// Of these ranges.
+    Now(Vec<Range>),
+    /// Not yet.
+    Later,
+    /// All is counted and sealed that ever will be.
+    Never,
 }
 
 impl Worker<'_> {
@@ -162,38 +175,63 @@ impl Worker<'_> {
         until: Option<&[Offset]>,
     ) -> Result<(), EngineError> {
         let files = self.committer.store().outside(&self.election.id)?.files;
-        let mut course =
-            Course { files, partitioners: pin.partitioners, cut: 1, began: None, not_merged: None };
+        let mut course = Course {
+            files,
+            partitioners: pin.partitioners,
+            parts: 1,
+            began: None,
+            ahead: None,
+            not_merged: None,
+        };
         loop {
             self.committer.seal(books, &board.take()?)?;
             if self.shutdown.is_raised() {
                 return Ok(());
             }
-            let waiting = self.waiting(books, until)?;
-            let ranges = size::ranges(&waiting, (self.options.records / course.cut).max(1));
-            if ranges.is_empty() {
-                self.committer.release(false)?;
-                let sealed = books.iter().all(Book::is_sealed);
-                if until.is_some() && sealed {
-                    return Ok(());
-                }
-                board.wait(if sealed { Duration::ZERO } else { LOOK_EVERY });
-                if sealed {
-                    let next: Vec<_> = books.iter().map(Book::next).collect();
-                    self.log.wait_past(&next, LOOK_EVERY)?;
-                }
-                continue;
-            }
-            let backlog: u64 = waiting.iter().map(|(_, next, end)| end.0.saturating_sub(next.0)).sum();
-            let since = course.began.map_or(Duration::MAX, |began| began.elapsed());
-            if until.is_none() && backlog < self.options.records && since < self.options.live_every {
-                self.shutdown.wait(self.options.live_every.saturating_sub(since).min(LOOK_EVERY));
-                continue;
-            }
-            course.began = Some(Instant::now());
-            self.advance(ranges, books, pin.partitions, &mut course)?;
+            let cut = match course.ahead.take() {
+                Some(cut) => cut,
+                None => match self.due(books, until, board, &course)? {
+                    Due::Now(ranges) => Cut::of(self.log, ranges)?,
+                    Due::Later => continue,
+                    Due::Never => return Ok(()),
+                },
+            };
+            course.began = Some(cut.at);
+            self.advance(&cut, books, (pin.partitions, until.is_none()), &mut course)?;
             board.counted(books.iter().map(Book::next));
         }
+    }
+
+    /// Whether an epoch is due, and of what; else waits a little.
+    fn due(
+        &mut self,
+        books: &[Book],
+        until: Option<&[Offset]>,
+        board: &Board,
+        course: &Course,
+    ) -> Result<Due, EngineError> {
+        let waiting = self.waiting(books, until)?;
+        let ranges = size::ranges(&waiting, (self.options.records / course.parts).max(1));
+        if ranges.is_empty() {
+            self.committer.release(false)?;
+            let sealed = books.iter().all(Book::is_sealed);
+            if until.is_some() && sealed {
+                return Ok(Due::Never);
+            }
+            board.wait(if sealed { Duration::ZERO } else { LOOK_EVERY });
+            if sealed {
+                let next: Vec<_> = books.iter().map(Book::next).collect();
+                self.log.wait_past(&next, LOOK_EVERY)?;
+            }
+            return Ok(Due::Later);
+        }
+        let backlog: u64 = waiting.iter().map(|(_, next, end)| end.0.saturating_sub(next.0)).sum();
+        let since = course.began.map_or(Duration::MAX, |began| began.elapsed());
+        if until.is_none() && backlog < self.options.records && since < self.options.live_every {
+            self.shutdown.wait(self.options.live_every.saturating_sub(since).min(LOOK_EVERY));
+            return Ok(Due::Later);
+        }
+        Ok(Due::Now(ranges))
     }
 
     /// What waits in each partition: (partition, next, end).
@@ -212,15 +250,15 @@ impl Worker<'_> {
     /// One epoch more, and what is due after it.
     fn advance(
         &mut self,
-        ranges: Vec<Range>,
+        cut: &Cut,
         books: &mut [Book],
-        partitions: u32,
+        (partitions, live): (u32, bool),
         course: &mut Course,
     ) -> Result<(), EngineError> {
-        match self.epoch((ranges, &mut course.files), books, (partitions, course.partitioners)) {
-            Ok(left) => (course.partitioners, course.cut) = (left, 1),
-            Err(EngineError::Spark(error)) if error.too_large && course.cut < CUTS_MAX => {
-                course.cut *= 2;
+        match self.epoch(cut, books, (partitions, live), course) {
+            Ok(()) => course.parts = 1,
+            Err(EngineError::Spark(error)) if error.too_large && course.parts < PARTS_MAX => {
+                course.parts *= 2;
                 tracing::warn!(error = %chain(&error), "the epoch is tried again with half as many records");
                 return Ok(());
             }
@@ -241,32 +279,49 @@ impl Worker<'_> {
         }
     }
 
-    /// Has one epoch counted and commits it.
+    /// Has one epoch counted and commits it. Live, the next one is cut and read meanwhile once it is due.
     fn epoch(
         &mut self,
-        (mut ranges, files): (Vec<Range>, &mut Vec<VoterFile>),
+        cut: &Cut,
         books: &mut [Book],
-        (partitions, partitioners): (u32, PartitionerSet),
-    ) -> Result<PartitionerSet, EngineError> {
-        let began = Instant::now();
-        let mut leader_epochs = Vec::with_capacity(ranges.len());
-        for range in &mut ranges {
-            leader_epochs.push(to_batch_end(self.log, range)?);
-        }
+        (partitions, live): (u32, bool),
+        course: &mut Course,
+    ) -> Result<(), EngineError> {
         let attempt = (self.options.draw)();
         self.committer.begin_attempt(attempt, books[0].progress.epoch)?;
         fail::fail_point!("spark-attempt-begun", |_| std::process::abort());
-        let minutes = ranges.iter().map(|r| (r.partition, books[r.partition.0 as usize].minute())).collect();
+        let minutes =
+            cut.ranges.iter().map(|r| (r.partition, books[r.partition.0 as usize].minute())).collect();
+        let after: Vec<(PartitionId, Offset)> = books
+            .iter()
+            .map(|book| {
+                let range = cut.ranges.iter().find(|range| range.partition == book.partition());
+                (book.partition(), range.map_or(book.next(), |range| range.to))
+            })
+            .collect();
+        let (log, shutdown, records, ahead) =
+            (self.log, self.shutdown, self.options.records, Mutex::new(None));
+        let cut_ahead = || {
+            let next = if shutdown.is_raised() { Ok(None) } else { Cut::ahead(log, &after, records) };
+            let next = next.unwrap_or_else(|error| {
+                tracing::debug!(error = %chain(&error), "the next epoch is not cut yet");
+                None
+            })?;
+            let ranges = next.ranges.clone();
+            *ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
+            Some(ranges)
+        };
         let plan = Plan {
             election: self.election,
             partitions,
-            ranges: &ranges,
-            seen: files,
+            ranges: &cut.ranges,
+            seen: &course.files,
             attempt,
-            partitioners,
+            partitioners: course.partitioners,
             misrouted_rejects: self.options.count.misrouted == Misrouted::Reject,
             minutes,
             now: (self.options.count.clock)(),
+            next: live.then_some(Next { at: cut.at + self.options.live_every, ranges: &cut_ahead }),
         };
         let answer = self.epochs.run(&plan)?;
         fail::fail_point!("spark-epoch-answered", |_| std::process::abort());
@@ -275,9 +330,9 @@ impl Worker<'_> {
                 return Err(FoldError::Misrouted { partition: part.range.partition, offset }.into());
             }
         }
-        let deltas = self.deltas(&answer, &leader_epochs, books)?;
+        let deltas = self.deltas(&answer, &cut.leader_epochs, books)?;
         fail::fail_point!("spark-before-flush", |_| std::process::abort());
-        self.committer.flush(&deltas, (attempt, &answer.files), began)?;
+        self.committer.flush(&deltas, (attempt, &answer.files), cut.at)?;
         fail::fail_point!("spark-after-flush", |_| std::process::abort());
         for delta in &deltas {
             let book = &mut books[delta.partition.0 as usize];
@@ -286,9 +341,10 @@ impl Worker<'_> {
                 book.committed(delta, part);
             }
         }
-        files.extend(answer.files);
-        self.committer.tell(books)?;
-        Ok(answer.partitioners)
+        course.files.extend(answer.files);
+        course.partitioners = answer.partitioners;
+        course.ahead = ahead.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.committer.tell(books)
     }
 
     /// What an answer comes to, where the log is still the one that was read.
@@ -359,21 +415,4 @@ fn sweep(
         }
     }
     Ok(())
-}
-
-/// Extends a range to the end of the batch in which it ends; that batch's leader epoch.
-fn to_batch_end(log: &LogReader, range: &mut Range) -> Result<i32, EngineError> {
-    let mut reader = log.partition(range.partition, Offset(range.to.0 - 1))?;
-    let began = Instant::now();
-    loop {
-        if let Some(batch) = reader.next_batch()? {
-            range.to = range.to.max(batch.next_offset());
-            return Ok(batch.leader_epoch());
-        }
-        if began.elapsed() > TAIL_PATIENCE {
-            let lost = "the vote log does not hand over the last batch of what was counted just now";
-            return Err(EpochError { may_pass: true, too_large: false, source: lost.into() }.into());
-        }
-        log.wait_past(&only(log.partitions(), range.partition, reader.position()), LOOK_EVERY)?;
-    }
 }

@@ -9,6 +9,8 @@ use votestream_election::{Offset, PartitionId};
 /// more it takes, the less of both a vote costs. It is also what a killed epoch loses at most, how long a page waits for it, and what a
 /// server must hold beside what it keeps: one of 2 GiB ran out of memory in its fifth epoch of four million, sixteen million voters in.
 pub const RECORDS: u64 = 2_000_000;
+/// So many records are read ahead of an epoch at most: a server must hold them beside that epoch's.
+pub const AHEAD_MAX: u64 = 250_000;
 /// Files of a tier differ by less than this factor, as a power of two; so many of one tier are merged, the smallest tier first. A voter is
 /// then rewritten a few times, however long the night.
 const TIER_BITS: u32 = 4;

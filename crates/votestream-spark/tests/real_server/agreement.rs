@@ -5,9 +5,10 @@ use crate::native::{Adding, Native, Part};
 use crate::topic::{Draft, Lying, OnBroker};
 use crate::{NOW, PARTITIONS, attempt, directory, generated, keyed, lively, odd, preset, session, vote};
 use std::collections::BTreeSet;
+use std::time::Instant;
 use votestream_election::delta::VoterFile;
 use votestream_election::election::DuplicatePolicy;
-use votestream_election::epoch::Range;
+use votestream_election::epoch::{Next, Range};
 use votestream_election::partitioner::{PartitionerSet, crc32_partition};
 use votestream_election::{Election, Millis, Minute, Offset, PartitionId};
 use votestream_spark::EpochPlan;
@@ -35,15 +36,24 @@ pub fn compare(topic: &OnBroker, way: &Way) -> Vec<VoterFile> {
         .map(|p| Native::new(election, p, (topic.partitions, way.possible), way.rejects, NOW))
         .collect();
     let mut adding: Vec<Adding> = (0..topic.partitions).map(|_| Adding::default()).collect();
-    let (mut froms, mut minutes, mut files): (Vec<u64>, Vec<Option<Minute>>, Vec<VoterFile>) =
-        (vec![0; ends.len()], vec![None; ends.len()], Vec::new());
+    let (mut minutes, mut files): (Vec<Option<Minute>>, Vec<VoterFile>) =
+        (vec![None; ends.len()], Vec::new());
     let (mut possible, mut counted) = (way.possible, 0);
     let spark_topic = topic.for_spark();
     for epoch in 1..=way.epochs {
-        let to_of = |p: usize| ends[p] * epoch * epoch / (way.epochs * way.epochs);
-        let ranges: Vec<Range> = (0..ends.len())
-            .map(|p| Range { partition: PartitionId(p as u32), from: Offset(froms[p]), to: Offset(to_of(p)) })
-            .collect();
+        let end_of = |epoch: u64, p: usize| ends[p] * epoch * epoch / (way.epochs * way.epochs);
+        let to_of = |p: usize| end_of(epoch, p);
+        let ranges_of = |epoch: u64| -> Vec<Range> {
+            let ranges = (0..ends.len()).map(|p| Range {
+                partition: PartitionId(p as u32),
+                from: Offset(end_of(epoch - 1, p)),
+                to: Offset(end_of(epoch, p)),
+            });
+            ranges.collect()
+        };
+        let ranges = ranges_of(epoch);
+        // The last of all is told of an epoch that nobody will ask for.
+        let ahead = || Some(ranges_of(way.epochs.min(epoch + 1)));
         let plan = EpochPlan {
             election,
             topic: &spark_topic,
@@ -56,6 +66,7 @@ pub fn compare(topic: &OnBroker, way: &Way) -> Vec<VoterFile> {
             misrouted_rejects: way.rejects,
             minutes: minutes.iter().enumerate().map(|(p, m)| (PartitionId(p as u32), *m)).collect(),
             now: NOW,
+            next: Some(Next { at: Instant::now(), ranges: &ahead }),
         };
         let answer = session.run(&plan).unwrap();
         let expect: Vec<Result<Option<Part>, u64>> =
@@ -81,7 +92,6 @@ pub fn compare(topic: &OnBroker, way: &Way) -> Vec<VoterFile> {
                 assert_eq!(found_part, expect, "partition {p}, epoch {epoch}");
             }
             minutes[p] = found.minute;
-            froms[p] = to_of(p);
             counted += found.counts.counted;
         }
         possible = answer.partitioners;

@@ -23,6 +23,7 @@ fn try_to(session: &mut Session, topic: &Topic, directory: &str, to: u64) -> Res
         misrouted_rejects: false,
         minutes: Vec::new(),
         now: NOW,
+        next: None,
     };
     session.run(&plan).map(|answer| answer.partitions[0].counts.records())
 }

@@ -36,6 +36,7 @@ fn count(
         misrouted_rejects: false,
         minutes: Vec::new(),
         now: NOW,
+        next: None,
     };
     let answer = session.run(&plan)?;
     Ok((answer.partitions.iter().map(|part| part.counts.counted).sum(), answer.files))

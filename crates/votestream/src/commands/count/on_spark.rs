@@ -67,6 +67,7 @@ impl Epochs for OnSpark {
                 misrouted_rejects: plan.misrouted_rejects,
                 minutes: plan.minutes.clone(),
                 now: plan.now,
+                next: plan.next,
             })
         })?;
         tracing::debug!(timing = ?answer.timing, "epoch answered");
