@@ -52,6 +52,8 @@ impl Ahead {
         if ranges.is_empty() {
             return None;
         }
+        let records: u64 = ranges.iter().map(Range::len).sum();
+        tracing::debug!(records, "the next epoch is read ahead");
         let (topic, sql, asked) = (topic.clone(), judging.sql(TOPIC), ranges.clone());
         let reading = in_a_thread(move || line.read(&topic, &asked, sql, view));
         Some(Self { ranges, reading })
