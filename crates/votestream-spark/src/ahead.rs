@@ -60,6 +60,11 @@ impl Ahead {
     }
 }
 
+/// The view for what is read ahead of an epoch whose records are in this one.
+pub(crate) fn other_view(judged: &'static str) -> &'static str {
+    if judged == JUDGED[0] { JUDGED[1] } else { JUDGED[0] }
+}
+
 impl Line {
     fn read(
         &self,
@@ -94,10 +99,12 @@ impl Line {
 }
 
 impl Session {
-    /// The view for the records that are judged next.
-    pub(crate) fn next_view(&mut self) -> &'static str {
-        self.judged = (self.judged + 1) % JUDGED.len();
-        JUDGED[self.judged]
+    /// What is read ahead is not asked for: it may be of a log that was cut back since.
+    pub fn forget_ahead(&mut self) {
+        if let Some(ahead) = &mut self.ahead {
+            // No epoch is of nothing.
+            ahead.ranges.clear();
+        }
     }
 
     /// Reads and judges these ranges, or has that done already.
@@ -117,7 +124,6 @@ impl Session {
                 Err(_) => {}
             }
         }
-        let view = self.next_view();
-        self.line.read(plan.topic, ranges, judging.sql(TOPIC), view)
+        self.line.read(plan.topic, ranges, judging.sql(TOPIC), JUDGED[0])
     }
 }

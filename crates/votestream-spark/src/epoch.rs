@@ -1,6 +1,6 @@
 //! Running an epoch: read and judge in Spark, judge here what is left, find the new voters, write them, sum up.
 
-use crate::ahead::{Ahead, Reading};
+use crate::ahead::{Ahead, Reading, other_view};
 use crate::answer::{EpochAnswer, Timing};
 use crate::assemble::{Parts, stopped};
 use crate::error::SparkError;
@@ -73,7 +73,7 @@ impl Session {
         let reading = self.reading(plan, &judging, &ranges)?;
         timing.judge = began.elapsed();
         timing.undecided_records = reading.undecided;
-        let ahead_of = (self.line.clone(), self.next_view());
+        let ahead_of = (self.line.clone(), other_view(reading.judged));
         let (counted, counting) = mpsc::channel();
         std::thread::scope(|threads| {
             let judging = &judging;

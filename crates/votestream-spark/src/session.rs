@@ -49,8 +49,6 @@ pub struct Session {
     pub(crate) kept: Vec<Kept>,
     /// How many pieces it was last told to make of rows that are sorted by voter.
     pub(crate) pieces: Option<u64>,
-    /// Which of the two views holds the records that were judged last.
-    pub(crate) judged: usize,
     /// What is read and judged for the next epoch already.
     pub(crate) ahead: Option<Ahead>,
 }
@@ -60,7 +58,7 @@ impl Session {
     pub fn open(remote: &Remote, limits: Limits) -> Result<Self, SparkError> {
         let line = Line::open(remote, limits)?;
         let (views, kept) = (Vec::new(), Vec::new());
-        let session = Self { line, views, views_made: 0, kept, pieces: None, judged: 0, ahead: None };
+        let session = Self { line, views, views_made: 0, kept, pieces: None, ahead: None };
         let version = session.line.version()?;
         session.line.call("setting the session up", |spark| {
             let conf = spark.conf();

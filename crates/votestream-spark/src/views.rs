@@ -10,7 +10,7 @@ use votestream_election::epoch::Range;
 
 /// The topic's ranges.
 pub(crate) const TOPIC: &str = "topic";
-/// Its records, judged as far as SQL goes: those of an epoch, and of the one that is read ahead of it.
+/// Its records, judged as far as SQL goes: those of an epoch in one, of the epoch that is read ahead of it in the other.
 pub(crate) const JUDGED: [&str; 2] = ["judged", "judged_next"];
 /// Votes that were judged here.
 pub(crate) const NATIVE: &str = "native";

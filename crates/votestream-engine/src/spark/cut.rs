@@ -40,7 +40,7 @@ impl Cut {
         let ends = log.refresh_ends()?;
         let waiting: Vec<_> =
             next.iter().map(|(partition, next)| (*partition, *next, ends[partition.0 as usize])).collect();
-        let backlog: u64 = waiting.iter().map(|(_, next, end)| end.0.saturating_sub(next.0)).sum();
+        let backlog = size::backlog(&waiting);
         if backlog == 0 || backlog > size::AHEAD_MAX {
             return Ok(None);
         }

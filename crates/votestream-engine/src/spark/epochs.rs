@@ -9,7 +9,7 @@ use votestream_election::{Election, Millis, Minute, PartitionId};
 
 /// Counts epochs. Whatever is remembered of them: the same plan gives the same answer, whoever asks.
 pub trait Epochs {
-    /// Makes sure that whoever counts can be reached.
+    /// Makes sure that whoever counts can be reached. Nothing that was read ahead before holds.
     fn open(&mut self) -> Result<(), EpochError>;
 
     /// Counts one epoch and writes its new voters to files below its attempt. Nothing of it holds until the store names the files.

@@ -225,7 +225,7 @@ impl Worker<'_> {
             }
             return Ok(Due::Later);
         }
-        let backlog: u64 = waiting.iter().map(|(_, next, end)| end.0.saturating_sub(next.0)).sum();
+        let backlog = size::backlog(&waiting);
         let since = course.began.map_or(Duration::MAX, |began| began.elapsed());
         if until.is_none() && backlog < self.options.records && since < self.options.live_every {
             self.shutdown.wait(self.options.live_every.saturating_sub(since).min(LOOK_EVERY));

@@ -21,9 +21,14 @@ const LARGE_FANOUT: usize = 64;
 /// So many files are read under `last` before they are merged.
 const LAST_FILES_MAX: usize = 64;
 
+/// How many offsets wait: (partition, next, end).
+pub fn backlog(waiting: &[(PartitionId, Offset, Offset)]) -> u64 {
+    waiting.iter().map(|(_, next, end)| end.0.saturating_sub(next.0)).sum()
+}
+
 /// Deals `records` out to partitions by what waits in each: (partition, next, end).
 pub fn ranges(waiting: &[(PartitionId, Offset, Offset)], records: u64) -> Vec<Range> {
-    let backlog: u64 = waiting.iter().map(|(_, next, end)| end.0.saturating_sub(next.0)).sum();
+    let backlog = backlog(waiting);
     let share = |left: u64| {
         let part = u128::from(left) * u128::from(records) / u128::from(backlog.max(1));
         left.min(u64::try_from(part).unwrap_or(u64::MAX).max(1))

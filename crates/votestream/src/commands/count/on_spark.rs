@@ -47,8 +47,9 @@ fn failed(error: SparkError) -> EpochError {
 
 impl Epochs for OnSpark {
     fn open(&mut self) -> Result<(), EpochError> {
-        if self.session.is_none() {
-            self.session = Some(Session::open(&self.remote, self.limits).map_err(failed)?);
+        match &mut self.session {
+            Some(session) => session.forget_ahead(),
+            None => self.session = Some(Session::open(&self.remote, self.limits).map_err(failed)?),
         }
         Ok(())
     }
