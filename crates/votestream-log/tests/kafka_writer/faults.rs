@@ -1,7 +1,7 @@
 //! Connections cut in the middle, brokers killed and started again, transactions that take too long: nothing is lost, nothing doubled.
 
 use crate::broker::Broker;
-use crate::proxy::Proxy;
+use crate::proxy::{Fault, Proxy};
 use crate::support::{Deadline, Source, check, check_acks, open, read, read_as, topic, until};
 use std::time::{Duration, Instant};
 use votestream_election::{Millis, PartitionId, SourceId};
@@ -76,21 +76,27 @@ fn is_open(url: &KafkaUrl) -> bool {
     offsets.any(|offsets| offsets.high_watermark > offsets.stable)
 }
 
-#[test]
-fn a_transaction_that_takes_too_long_is_sent_again() {
+/// Requests that a producer makes when it takes a transaction up again, as Kafka numbers them.
+const LIST_OFFSETS: i16 = 2;
+const INIT_PRODUCER_ID: i16 = 22;
+
+/// Has the brokers abort a transaction of `maker`, whose next requests meet `faults`; more records are given to it, and `flush` is told
+/// how many there are. It flushes and answers whether all came to pass, or it is tried again. Answers how many records there are.
+fn aborted_then(
+    (broker, proxy, url): (&Broker, &Proxy, &KafkaUrl),
+    maker: &mut Source,
+    faults: &[(i16, Fault)],
+    mut flush: impl FnMut(&mut Source, u64) -> bool,
+) -> u64 {
     const ROUNDS: usize = 200;
-    let (broker, proxy, url) = behind_proxy("slow", 2);
     let past_proxy = KafkaUrl::new([format!("127.0.0.1:{}", broker.inside)], &url.topic);
-    let writer = open(&url);
-    let mut maker = Source::new(&writer, Some(SourceId(4)), 8_000);
     let mut records = 0;
-    let mut aborted = false;
     for _ in 0..ROUNDS {
         loop {
             (records..records + 2_000).for_each(|index| maker.push(index).unwrap());
             records += 2_000;
             maker.cut().unwrap();
-            if is_open(&url) {
+            if is_open(url) {
                 break;
             }
         }
@@ -99,20 +105,76 @@ fn a_transaction_that_takes_too_long_is_sent_again() {
         // reached them already.
         let held = is_open(&past_proxy);
         until("the brokers abort it", || !is_open(&past_proxy));
-        proxy.hold(false);
         if !held {
+            proxy.hold(false);
             continue;
         }
+        proxy.await_requests(faults);
+        proxy.hold(false);
         (records..records + 2_000).for_each(|index| maker.push(index).unwrap());
         records += 2_000;
+        if flush(maker, records) {
+            return records;
+        }
+        proxy.await_requests(&[]);
+    }
+    panic!("no transaction was aborted in {ROUNDS} rounds");
+}
+
+#[test]
+fn a_transaction_that_takes_too_long_is_sent_again() {
+    let (broker, proxy, url) = behind_proxy("slow", 2);
+    let writer = open(&url);
+    let mut maker = Source::new(&writer, Some(SourceId(4)), 8_000);
+    aborted_then((&broker, &proxy, &url), &mut maker, &[], |maker, records| {
         maker.flush().unwrap();
         check(&read(&url, 2), records, 2);
-        aborted = read_as(&url, 2, "read_uncommitted").len() as u64 > records;
-        if aborted {
-            break;
-        }
-    }
-    assert!(aborted, "no transaction was aborted in {ROUNDS} rounds");
+        read_as(&url, 2, "read_uncommitted").len() as u64 > records
+    });
+}
+
+#[test]
+fn a_source_whose_transaction_was_aborted_is_not_taken_for_another_run() {
+    let (broker, proxy, url) = behind_proxy("unanswered", 2);
+    let writer = open(&url);
+    let mut maker = Source::new(&writer, Some(SourceId(4)), 8_000);
+    // It takes its id back and does not hear of it; then it does not hear how far it had come.
+    let faults = [(INIT_PRODUCER_ID, Fault::Unanswered), (LIST_OFFSETS, Fault::Unanswered)];
+    let records = aborted_then((&broker, &proxy, &url), &mut maker, &faults, |maker, _| {
+        maker.flush().unwrap();
+        proxy.awaits() == 0
+    });
+    writer.close().unwrap();
+    check(&read(&url, 2), records, 2);
+}
+
+#[test]
+fn of_two_runs_of_a_source_the_later_one_goes_on() {
+    let (broker, proxy, url) = behind_proxy("later", 2);
+    let writer = open(&url);
+    let mut maker = Source::new(&writer, Some(SourceId(4)), 8_000);
+    let past_proxy = KafkaUrl::new([format!("127.0.0.1:{}", broker.inside)], &url.topic);
+    // It has seen that the brokers aborted its transaction, and is about to take its id back, when another run begins.
+    let faults = [(INIT_PRODUCER_ID, Fault::Held)];
+    let records = aborted_then((&broker, &proxy, &url), &mut maker, &faults, |maker, records| {
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| maker.flush());
+            until("it asks for its id, or has ended", || proxy.awaits() == 0 || first.is_finished());
+            if proxy.awaits() > 0 {
+                first.join().unwrap().unwrap();
+                return false;
+            }
+            let later = open(&past_proxy);
+            let mut again = Source::new(&later, Some(SourceId(4)), 8_000);
+            proxy.hold(false);
+            let error = first.join().unwrap().unwrap_err();
+            assert!(error.to_string().contains("another run of this source"), "{error}");
+            (again.restart_at()..records).for_each(|index| again.push(index).unwrap());
+            again.flush().unwrap();
+            true
+        })
+    });
+    check(&read(&past_proxy, 2), records, 2);
 }
 
 #[test]

@@ -117,12 +117,12 @@ pub(super) fn idempotent_identity(cluster: &Cluster) -> Result<Stamp, LogError> 
         .with_producer_id((-1).into())
         .with_producer_epoch(-1);
     let answer = connection.call(&request)?;
-    identity(&connection, &answer, false)
+    identity(connection.place(), &answer, false)
 }
 
 /// What an answer says that we are.
 pub(super) fn identity(
-    connection: &Connection,
+    place: &str,
     answer: &InitProducerIdResponse,
     transactional: bool,
 ) -> Result<Stamp, LogError> {
@@ -133,6 +133,6 @@ pub(super) fn identity(
             base_sequence: 0,
             transactional,
         }),
-        code => Err(refused(connection.place(), "InitProducerId", code, None)),
+        code => Err(refused(place, "InitProducerId", code, None)),
     }
 }

@@ -20,6 +20,8 @@ mod scan;
 
 mod transaction;
 
+mod recover;
+
 use super::NodeId;
 use super::client::{Client, Leader};
 use super::connection::Connection;

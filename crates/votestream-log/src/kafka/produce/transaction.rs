@@ -5,7 +5,8 @@
 //! source's, so that a second run of the source fences the first one before it reads what that one left.
 
 use super::ask::{Retry, identity};
-use super::lane::{Parcel, Stage, Where};
+use super::lane::{Parcel, Stage};
+use super::recover::Claim;
 use super::scan;
 use super::shared::{Gate, Shared, State, wait};
 use super::{Cluster, START_TIME_MAX};
@@ -19,8 +20,7 @@ use crate::kafka::request::Request;
 use kafka_protocol::ResponseError as E;
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::{
-    AddPartitionsToTxnRequest, DescribeTransactionsRequest, EndTxnRequest, InitProducerIdRequest,
-    TransactionalId,
+    AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest, TransactionalId,
 };
 use kafka_protocol::protocol::StrBytes;
 use std::sync::{Arc, PoisonError};
@@ -40,32 +40,19 @@ const MARKERS_WAIT: (Duration, Duration) = (Duration::from_millis(1), Duration::
 
 /// The committing thread.
 pub(super) struct Committer {
-    shared: Arc<Shared>,
-    cluster: Arc<Cluster>,
-    coordinator: Option<Connection>,
-    source: SourceId,
+    pub(super) shared: Arc<Shared>,
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) coordinator: Option<Connection>,
+    pub(super) source: SourceId,
     id: Arc<str>,
-}
-
-/// A transactional id as its coordinator sees it.
-#[derive(Debug)]
-struct Described {
-    state: String,
-    producer: i64,
-    epoch: i16,
-}
-
-/// What became of a transaction that could not be ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Committed,
-    Aborted,
+    pub(super) claim: Claim,
 }
 
 impl Committer {
     pub(super) fn new(shared: &Arc<Shared>, cluster: &Arc<Cluster>, source: SourceId, log_id: LogId) -> Self {
         let id = format!("votestream-source-{log_id}-{:016x}", source.0).into();
-        Self { shared: Arc::clone(shared), cluster: Arc::clone(cluster), coordinator: None, source, id }
+        let (shared, cluster) = (Arc::clone(shared), Arc::clone(cluster));
+        Self { shared, cluster, coordinator: None, source, id, claim: Claim::None }
     }
 
     /// Fences other runs and tells how far the source has come. Nothing is on its way.
@@ -113,7 +100,7 @@ impl Committer {
             }
             if let Some((source, id)) = state.other_source(self.source) {
                 // The writer goes on with another source: so does this thread.
-                (self.source, self.id, self.coordinator) = (source, id, None);
+                (self.source, self.id, self.coordinator, self.claim) = (source, id, None, Claim::None);
             }
             if state.transaction.broken.is_some() {
                 drop(state);
@@ -258,97 +245,15 @@ impl Committer {
         Ok(())
     }
 
-    /// The transaction was ended by another: by the coordinator, since it took too long, or by another run of the source. Finds out
-    /// which, and in the first case what became of it; then goes on from there.
-    fn recover(&mut self) -> Result<(), LogError> {
-        let mut state = self.shared.lock();
-        state.transaction.gate = Gate::Shut;
-        while state.lanes.iter().any(super::lane::Lane::is_under_way) {
-            if state.ended() {
-                return Ok(());
-            }
-            state = wait(&self.shared.moved, state);
-        }
-        let (stamp, broken) = (state.identity, state.transaction.broken.clone());
-        drop(state);
-        if self.is_fenced(stamp)? {
-            let topic = self.shared.topic.clone();
-            return Err(LogError::OtherRun { topic });
-        }
-        let why = broken.map_or_else(String::new, |error| error.to_string());
-        tracing::warn!(
-            topic = self.shared.topic,
-            why,
-            "the transaction took too long and was ended by the brokers; going on after it"
-        );
-        let identity = self.init()?;
-        let last = scan::last_indexes(&self.cluster, self.source)?;
-        let mut state = self.shared.lock();
-        let Some(fate) = state.fate(&last) else {
-            return Err(LogError::OtherRun { topic: self.shared.topic.clone() });
-        };
-        if fate == Fate::Committed {
-            state.transaction.end();
-            state.find_done();
-            self.shared.settle(state, true);
-            state = self.shared.lock();
-        }
-        state.begin_anew(identity);
-        drop(state);
-        self.shared.moved.notify_all();
-        Ok(())
-    }
-
-    /// Whether another run has taken over since. A transaction that took too long was aborted under the next epoch, by the coordinator
-    /// itself; another run's beginning raises the epoch and leaves none to be aborted, or raises it twice.
-    fn is_fenced(&mut self, stamp: Stamp) -> Result<bool, LogError> {
-        // Where nobody tells, it is better to stop than to fence a run that is at work.
-        let Some(told) = self.describe()? else { return Ok(true) };
-        tracing::debug!(?told, ours = stamp.producer_epoch, "transaction looked up");
-        let aborted = matches!(&*told.state, "PrepareAbort" | "CompleteAbort" | "PrepareEpochFence");
-        let raised = told.epoch.checked_sub(stamp.producer_epoch);
-        let ours = raised == Some(0) || raised == Some(1) && aborted;
-        Ok(told.producer != stamp.producer_id || !ours)
-    }
-
-    /// How the coordinator sees the transactional id; `None`: brokers before Kafka 3.0 do not tell, nor where the right is missing.
-    fn describe(&mut self) -> Result<Option<Described>, LogError> {
-        let request =
-            DescribeTransactionsRequest::default().with_transactional_ids(vec![self.transactional_id()]);
-        let answer = match self.ask(&request) {
-            Ok(answer) => answer,
-            Err(LogError::Refused { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let Some(told) = answer.transaction_states.into_iter().next() else { return Ok(None) };
-        match E::try_from_code(told.error_code) {
-            None => Ok(Some(Described {
-                state: told.transaction_state.to_string(),
-                producer: told.producer_id.0,
-                epoch: told.producer_epoch,
-            })),
-            Some(E::TransactionalIdNotFound | E::TransactionalIdAuthorizationFailed) => Ok(None),
-            Some(_) => {
-                let place = self.coordinator.take();
-                let place = place.as_ref().map_or("the coordinator", Connection::place);
-                Err(refused(place, "DescribeTransactions", told.error_code, None))
-            }
-        }
-    }
-
     /// Takes the transactional id: what others sent under it is refused from now on, and an open transaction is aborted.
     fn init(&mut self) -> Result<Stamp, LogError> {
-        let request = InitProducerIdRequest::default()
-            .with_transactional_id(Some(self.transactional_id()))
-            .with_transaction_timeout_ms(TRANSACTION_TIME_MAX.as_millis() as i32)
-            .with_producer_id((-1).into())
-            .with_producer_epoch(-1);
+        let request = self.init_request();
         let began = Instant::now();
         let mut pause = MARKERS_WAIT.0;
         loop {
             let answer = self.ask(&request)?;
             let Some(connection) = &self.coordinator else { continue };
-            let told = identity(connection, &answer, true);
+            let told = identity(connection.place(), &answer, true);
             // While the last run's transaction is being aborted.
             let concurrent = answer.error_code == E::ConcurrentTransactions.code();
             if !concurrent || began.elapsed() > START_TIME_MAX || self.shared.lock().ended() {
@@ -362,13 +267,22 @@ impl Committer {
         }
     }
 
-    fn transactional_id(&self) -> TransactionalId {
+    /// Asks for the transactional id whoever has it, unless a producer and its epoch are given.
+    pub(super) fn init_request(&self) -> InitProducerIdRequest {
+        InitProducerIdRequest::default()
+            .with_transactional_id(Some(self.transactional_id()))
+            .with_transaction_timeout_ms(TRANSACTION_TIME_MAX.as_millis() as i32)
+            .with_producer_id((-1).into())
+            .with_producer_epoch(-1)
+    }
+
+    pub(super) fn transactional_id(&self) -> TransactionalId {
         TransactionalId(StrBytes::from_string(self.id.to_string()))
     }
 
     /// Asks the coordinator; the connection is kept while it is good. After that time the transaction is lost anyway, and all of this may be
     /// asked again: of another coordinator, if this one is silent.
-    fn ask<R: Request>(&mut self, request: &R) -> Result<R::Response, LogError> {
+    pub(super) fn ask<R: Request>(&mut self, request: &R) -> Result<R::Response, LogError> {
         let mut connection = match self.coordinator.take() {
             Some(connection) => connection,
             None => self.cluster.connect_coordinator(&self.id)?,
@@ -383,7 +297,7 @@ impl Committer {
 
 impl State {
     /// All that is not acknowledged is sent anew, as the first of that producer.
-    fn begin_anew(&mut self, identity: Stamp) {
+    pub(super) fn begin_anew(&mut self, identity: Stamp) {
         self.transaction.end();
         self.transaction.broken = None;
         self.transaction.partitions.resize(self.lanes.len(), false);
@@ -423,39 +337,8 @@ impl State {
         let mut parcels = self.lanes.iter().flat_map(|lane| &lane.parcels);
         parcels.all(|parcel| !parcel.in_transaction || is_done(parcel))
     }
-
-    /// What became of the transaction, told by how far the source came in each partition. `None`: neither, so another wrote.
-    fn fate(&self, last: &[Option<u64>]) -> Option<Fate> {
-        let mut fate = None;
-        for (lane, last) in self.lanes.iter().zip(last) {
-            let sent = lane.parcels.iter().take_while(|parcel| parcel.in_transaction);
-            let committed = sent.filter_map(|parcel| parcel.source).last().map(|(_, index)| index);
-            let seen = match committed {
-                Some(index) if *last == Some(index) => Some(Fate::Committed),
-                _ if *last == lane.settled_index => Some(Fate::Aborted),
-                _ => return None,
-            };
-            if committed.is_none() {
-                continue;
-            }
-            if fate.is_some() && fate != seen {
-                return None;
-            }
-            fate = seen;
-        }
-        Some(fate.unwrap_or(Fate::Aborted))
-    }
-
-    /// What was sent in the transaction is in the log.
-    fn find_done(&mut self) {
-        for parcel in self.lanes.iter_mut().flat_map(|lane| &mut lane.parcels) {
-            if parcel.in_transaction && !is_done(parcel) {
-                parcel.stage = Stage::Done(Where::Before);
-            }
-        }
-    }
 }
 
-fn is_done(parcel: &Parcel) -> bool {
+pub(super) fn is_done(parcel: &Parcel) -> bool {
     matches!(parcel.stage, Stage::Done(_))
 }
