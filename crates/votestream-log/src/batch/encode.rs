@@ -1,6 +1,8 @@
 //! A sealed batch to the bytes that are stored: mark patched in, compressed, framed, checksummed. Buffers are the caller's and are reused.
 
 use super::{BatchHeader, HEADER_BYTES, SealedBatch, header, lz4};
+#[cfg(feature = "kafka")]
+use crate::error::LogError;
 use crate::url::Codec;
 use votestream_election::Offset;
 
@@ -68,6 +70,18 @@ impl BatchEncoder {
             Codec::Zstd => return None,
         };
         Some(Self { kind })
+    }
+
+    /// An encoder for what is written to the topic at `url`.
+    ///
+    /// # Errors
+    /// [`LogError::NotBuilt`]: this build lacks the codec.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn for_url(url: &crate::kafka_url::KafkaUrl) -> Result<Self, LogError> {
+        Self::new(url.options.codec).ok_or(LogError::NotBuilt {
+            what: "codec \"zstd\"",
+            instead: "build votestream with the feature zstd, or choose codec=lz4",
+        })
     }
 
     /// Replaces `out` by the batch as it is stored at `place`. Records that the codec does not shrink are stored as they are.

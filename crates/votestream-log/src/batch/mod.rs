@@ -18,6 +18,9 @@ mod decode;
 mod raw;
 
 #[cfg(feature = "kafka")]
+mod plain;
+
+#[cfg(feature = "kafka")]
 mod block;
 
 mod lz4;
@@ -31,6 +34,8 @@ pub use build::{BatchBuilder, SealedBatch};
 pub use decode::{BatchDecoder, FirstRecord, Record, RecordBatch, Records};
 pub use encode::{BatchEncoder, Place, Stamp};
 pub use header::{BatchHeader, HEADER_BYTES};
+#[cfg(feature = "kafka")]
+pub(crate) use plain::{Header, PlainBuilder};
 #[cfg(feature = "kafka")]
 pub(crate) use raw::RawRecords;
 

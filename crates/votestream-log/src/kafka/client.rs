@@ -21,8 +21,15 @@ use votestream_election::{LogId, PartitionId};
 
 /// Kafka's code where a topic is not there.
 const UNKNOWN_TOPIC: i16 = 3;
-/// FindCoordinator's number of transactional ids.
-const KEY_TYPE_TRANSACTION: i8 = 1;
+
+/// What is coordinated, by its number in FindCoordinator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A consumer group.
+    Group = 0,
+    /// A transactional id.
+    Transaction = 1,
+}
 
 /// One topic of a cluster.
 ///
@@ -36,7 +43,7 @@ const KEY_TYPE_TRANSACTION: i8 = 1;
 /// client.nodes() -> Vec<NodeId>; client.place(NodeId) -> Option<String>       // "host:port"
 /// client.connect_node(&self, NodeId) -> Result<Connection, LogError>
 /// client.connect_any(&mut self) -> Result<Connection, LogError>   // a new connection to whichever broker answers
-/// client.transaction_coordinator(&mut self, id: &str) -> Result<NodeId, LogError>
+/// client.coordinator(&mut self, Role, id: &str) -> Result<NodeId, LogError>
 /// client.config() -> &Arc<Config>    // with place(): Connection::open(&place, &config) without holding the client
 /// ```
 /// It is `Send`: put it in a mutex to share it.
@@ -219,18 +226,18 @@ impl Client {
         bootstrap(&self.config, &self.all_places(), |_| Ok(())).map(|(connection, ())| connection)
     }
 
-    /// The broker that coordinates the transactional id `id`.
+    /// The broker that coordinates the group or transactional id `id`.
     ///
     /// # Errors
     /// A transient [`LogError::Kafka`] while there is none.
-    pub(crate) fn transaction_coordinator(&mut self, id: &str) -> Result<NodeId, LogError> {
+    pub(crate) fn coordinator(&mut self, role: Role, id: &str) -> Result<NodeId, LogError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect_any()?,
         };
         let key = StrBytes::from_string(id.to_owned());
         let version = connection.version::<FindCoordinatorRequest>()?;
-        let mut request = FindCoordinatorRequest::default().with_key_type(KEY_TYPE_TRANSACTION);
+        let mut request = FindCoordinatorRequest::default().with_key_type(role as i8);
         if version >= 4 {
             request.coordinator_keys = vec![key];
         } else {

@@ -189,7 +189,11 @@ impl Connection {
         self.receive_by::<R>(self.timeout)
     }
 
-    fn receive_by<R: Request>(&mut self, timeout: Duration) -> Result<R::Response, LogError> {
+    /// The same for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Connection::receive`].
+    pub(crate) fn receive_by<R: Request>(&mut self, timeout: Duration) -> Result<R::Response, LogError> {
         self.receive_within::<R>(timeout)?.ok_or_else(|| LogError::Unreachable {
             place: self.place.to_string(),
             what: format!("no answer to {} within {} s", R::NAME, timeout.as_secs_f32()),

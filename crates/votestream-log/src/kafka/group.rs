@@ -15,7 +15,7 @@ use crate::error::LogError;
 use crate::kafka_url::KafkaUrl;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
@@ -198,11 +198,6 @@ impl Group {
     /// coordinator. What was assigned is gone from [`Group::assignment`] before.
     pub fn leave(mut self) {
         self.leave_now();
-    }
-
-    /// What a transaction sends along with its offsets, so that a member of an older generation is refused.
-    pub(crate) fn metadata(&self) -> Option<ConsumerGroupMetadata> {
-        self.consumer.upgrade()?.group_metadata()
     }
 
     /// What the group has committed for a partition, decided transactions only where the properties say so; `None`: nothing.

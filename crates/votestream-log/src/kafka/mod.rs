@@ -28,6 +28,10 @@ pub(crate) mod connection;
 
 pub(crate) mod client;
 
+pub(crate) mod cluster;
+
+pub(crate) mod producing;
+
 pub(crate) mod offsets;
 
 pub mod admin;

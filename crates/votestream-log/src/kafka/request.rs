@@ -98,6 +98,13 @@ requests! {
     };
     // From version 5 on each transaction raises the producer's epoch, as Produce's version 12 expects.
     EndTxn(EndTxnRequest, 4, 3) => EndTxnResponse, |w, v| { w.skip(4 + 2)?; w.skip_if(v >= 5, 10)?; w.tags() };
+    AddOffsetsToTxn(AddOffsetsToTxnRequest, 3, 3) => AddOffsetsToTxnResponse, |w, _| { w.skip(4 + 2)?; w.tags() };
+    // From version 5 on it adds the group to the transaction by itself.
+    TxnOffsetCommit(TxnOffsetCommitRequest, 3, 3) => TxnOffsetCommitResponse, |w, _| {
+        w.skip(4)?;
+        w.list(|w| { w.text()?; w.list(|w| { w.skip(4 + 2)?; w.tags() })?; w.tags() })?;
+        w.tags()
+    };
     // From version 12 on it adds partitions to transactions by itself.
     Produce(ProduceRequest, 11, 9) => ProduceResponse, produce;
     Fetch(FetchRequest, 17, 12) => FetchResponse, fetch;

@@ -97,7 +97,11 @@ fn a_router_killed_inside_its_transactions_loses_and_doubles_nothing() {
         let before: u64 = copy.high_watermarks().unwrap().iter().map(|end| end.0).sum();
         let mut router = RouterProcess::start(&url, true);
         // A killed router's member holds the group up until its session is over: only then does this one copy.
-        let moved = || copy.high_watermarks().unwrap().iter().map(|end| end.0).sum::<u64>() > before;
+        // The markers that end what the last one had begun move the copy's ends, too; a transaction is open only then.
+        let moved = || {
+            let ends = copy.high_watermarks().unwrap();
+            ends.iter().map(|end| end.0).sum::<u64>() > before && ends != copy.refresh_ends().unwrap()
+        };
         eventually("it copies", || (moved() || router.is_done()).then_some(()));
         if router.is_done() {
             break;
@@ -191,6 +195,21 @@ fn a_copy_made_anew_is_filled_anew_and_forgotten_positions_are_found() {
     topic::forget_group(&url, &format!("votestream-route-{id}"));
     assert_eq!(run(&url, UNTIL_END).unwrap().routed, 0, "the headers told");
     check(&url, &sent);
+}
+
+#[test]
+fn a_copy_that_takes_small_batches_only_is_filled_with_small_ones() {
+    let url = topic(&broker(), "small", PARTITIONS, SESSION_MS);
+    let sent = scatter(&url, PARTITIONS, 20_000);
+    topic::create(&copy_of(&url), PARTITIONS, &[("max.message.bytes", "5000")]);
+    let done = run(&url, UNTIL_END).unwrap();
+    assert!(done.complete && done.aborted > 0, "{done:?}");
+    check(&url, &sent);
+
+    topic::delete(&copy_of(&url));
+    topic::create(&copy_of(&url), PARTITIONS, &[("max.message.bytes", "120")]);
+    let error = run(&url, UNTIL_END).unwrap_err();
+    assert!(error.to_string().contains("raise its max.message.bytes"), "{error}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Scattered topics and what is in their copies, by librdkafka alone: nothing here is ours.
 
 use crate::kafka_common::eventually;
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -163,6 +163,13 @@ pub fn delete(url: &KafkaUrl) {
         let metadata = consumer.fetch_metadata(Some(&url.topic), Duration::from_secs(10)).unwrap();
         metadata.topics()[0].partitions().is_empty().then_some(())
     });
+}
+
+pub fn create(url: &KafkaUrl, partitions: u32, properties: &[(&str, &str)]) {
+    let partitions = i32::try_from(partitions).unwrap();
+    let topic = NewTopic::new(&url.topic, partitions, TopicReplication::Fixed(1));
+    let topic = properties.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
+    wait(admin(url).create_topics([&topic], &AdminOptions::new())).unwrap()[0].as_ref().unwrap();
 }
 
 pub fn forget_group(url: &KafkaUrl, group: &str) {

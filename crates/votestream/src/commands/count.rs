@@ -7,7 +7,7 @@ mod on_spark;
 #[cfg(feature = "kafka")]
 mod publish;
 #[cfg(feature = "kafka")]
-mod route;
+pub mod route;
 #[cfg(feature = "spark")]
 mod spark;
 

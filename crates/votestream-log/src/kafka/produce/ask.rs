@@ -1,49 +1,14 @@
-//! What the writer asks brokers beside producing: where partitions end, who it is to them; and asking again while that may help.
+//! What the writer asks brokers beside producing: where partitions end, who it is to them.
 
-use super::Cluster;
 use crate::batch::Stamp;
 use crate::error::LogError;
-use crate::kafka::backoff::Backoff;
+use crate::kafka::cluster::Cluster;
 use crate::kafka::connection::Connection;
 use crate::kafka::error::refused;
+use crate::kafka::producing::identity;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest};
-use std::time::{Duration, Instant};
+use kafka_protocol::messages::{InitProducerIdRequest, ListOffsetsRequest};
 use votestream_election::{Offset, PartitionId};
-
-/// Asks again while that may help and there is time.
-pub(super) struct Retry<'a> {
-    until: Instant,
-    cluster: &'a Cluster,
-}
-
-impl<'a> Retry<'a> {
-    /// For at most `time`.
-    pub(super) fn until(time: Duration, cluster: &'a Cluster) -> Self {
-        Self { until: Instant::now() + time, cluster }
-    }
-
-    /// Runs `ask` until it succeeds, fails for good, or the time is up. Between two tries the metadata are read anew.
-    pub(super) fn run<T>(&self, mut ask: impl FnMut() -> Result<T, LogError>) -> Result<T, LogError> {
-        let mut backoff = Backoff::new();
-        loop {
-            let error = match ask() {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            let wait = backoff.next_wait();
-            if !error.is_transient() || Instant::now() + wait > self.until {
-                return Err(error);
-            }
-            tracing::debug!(%error, "asking again");
-            std::thread::sleep(wait);
-            match self.cluster.client().refresh() {
-                Err(fatal) if !fatal.is_transient() => return Err(fatal),
-                _ => {}
-            }
-        }
-    }
-}
 
 /// Which end of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,21 +83,4 @@ pub(super) fn idempotent_identity(cluster: &Cluster) -> Result<Stamp, LogError> 
         .with_producer_epoch(-1);
     let answer = connection.call(&request)?;
     identity(connection.place(), &answer, false)
-}
-
-/// What an answer says that we are.
-pub(super) fn identity(
-    place: &str,
-    answer: &InitProducerIdResponse,
-    transactional: bool,
-) -> Result<Stamp, LogError> {
-    match answer.error_code {
-        0 => Ok(Stamp {
-            producer_id: answer.producer_id.0,
-            producer_epoch: answer.producer_epoch,
-            base_sequence: 0,
-            transactional,
-        }),
-        code => Err(refused(place, "InitProducerId", code, None)),
-    }
 }

@@ -251,7 +251,7 @@ impl Lane {
 }
 
 /// The sequence number `records` after `sequence`: it starts again at 0 after 2^31 − 1.
-pub(super) fn sequence_after(sequence: i32, records: u32) -> i32 {
+pub(in crate::kafka) fn sequence_after(sequence: i32, records: u32) -> i32 {
     ((i64::from(sequence) + i64::from(records)) & i64::from(i32::MAX)) as i32
 }
 

@@ -23,8 +23,8 @@ mod transaction;
 mod recover;
 
 use super::NodeId;
-use super::client::{Client, Leader};
-use super::connection::Connection;
+use super::client::Client;
+use super::cluster::{Cluster, Retry};
 use super::error::refused;
 use crate::batch::{BatchEncoder, SealedBatch};
 use crate::error::LogError;
@@ -32,11 +32,11 @@ use crate::kafka_url::KafkaUrl;
 use crate::url::Codec;
 use crate::watch::LogWatch;
 use crate::writer::{Ack, TryAppendError};
-use ask::Retry;
 use kafka_protocol::ResponseError as E;
+pub(super) use lane::sequence_after;
 use send::Sender;
 use shared::Shared;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use transaction::Committer;
 use votestream_election::{LogId, PartitionId, SourceId};
@@ -62,51 +62,6 @@ pub(crate) struct KafkaHandle {
     shared: Arc<Shared>,
 }
 
-/// The topic's cluster, shared by the writer's threads.
-struct Cluster {
-    client: Mutex<Client>,
-    /// The brokers that have a sending thread.
-    senders: Mutex<Vec<NodeId>>,
-}
-
-impl Cluster {
-    fn client(&self) -> MutexGuard<'_, Client> {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A new connection to `node`. Others are not kept waiting for it.
-    fn connect(&self, node: NodeId) -> Result<Connection, LogError> {
-        let (place, config) = {
-            let client = self.client();
-            (client.place(node), Arc::clone(client.config()))
-        };
-        match place {
-            Some(place) => Connection::open(&place, &config),
-            // Says why in the same words.
-            None => self.client().connect_node(node),
-        }
-    }
-
-    /// A new connection to the leader of a partition.
-    fn connect_leader(&self, partition: PartitionId) -> Result<(Connection, Leader), LogError> {
-        let leader = self.client().leader(partition);
-        match leader {
-            Some(leader) => Ok((self.connect(leader.node)?, leader)),
-            None => Err(LogError::Unreachable {
-                place: format!("partition {partition}"),
-                what: "it has no leader at the moment".to_owned(),
-                next: "are its brokers up?",
-            }),
-        }
-    }
-
-    /// A new connection to whoever coordinates a transactional id.
-    fn connect_coordinator(&self, id: &str) -> Result<Connection, LogError> {
-        let node = self.client().transaction_coordinator(id)?;
-        self.connect(node)
-    }
-}
-
 impl KafkaWriter {
     /// Opens the topic for writing and starts the threads.
     ///
@@ -114,13 +69,10 @@ impl KafkaWriter {
     /// No such topic, no broker to be reached, no right to write; a codec that this build lacks.
     pub(crate) fn open(url: &KafkaUrl) -> Result<Self, LogError> {
         let codec = url.options.codec;
-        let encoder = BatchEncoder::new(codec).ok_or(LogError::NotBuilt {
-            what: "codec \"zstd\"",
-            instead: "build votestream with the feature zstd, or choose codec=lz4",
-        })?;
+        let encoder = BatchEncoder::for_url(url)?;
         let client = Client::connect(url)?;
         let (log_id, topic) = (client.log_id(), client.topic().to_owned());
-        let cluster = Arc::new(Cluster { client: Mutex::new(client), senders: Mutex::default() });
+        let cluster = Arc::new(Cluster::new(client));
         let retry = Retry::until(START_TIME_MAX, &cluster);
         let ends = retry.run(|| ask::committed_ends(&cluster))?;
         let identity = retry.run(|| ask::idempotent_identity(&cluster))?;
@@ -133,11 +85,12 @@ impl KafkaWriter {
     }
 
     fn start(&self, encoder: BatchEncoder) {
-        start_senders(&self.shared, &self.cluster, self.codec);
+        let mut senders = Vec::new();
+        start_senders(&self.shared, &self.cluster, self.codec, &mut senders);
         let shared = Arc::clone(&self.shared);
         spawn("log-encode", &self.shared, move || encode(&shared, encoder));
         let (shared, cluster, codec) = (Arc::clone(&self.shared), Arc::clone(&self.cluster), self.codec);
-        spawn("log-cluster", &self.shared, move || follow(&shared, &cluster, codec));
+        spawn("log-cluster", &self.shared, move || follow(&shared, &cluster, codec, senders));
     }
 
     /// The topic's id.
@@ -245,7 +198,8 @@ fn encode(shared: &Shared, mut encoder: BatchEncoder) {
 }
 
 /// The metadata thread: reads who leads the partitions when something says that it has changed, and starts senders to new brokers.
-fn follow(shared: &Arc<Shared>, cluster: &Arc<Cluster>, codec: Codec) {
+/// `senders`: the brokers that have one.
+fn follow(shared: &Arc<Shared>, cluster: &Arc<Cluster>, codec: Codec, mut senders: Vec<NodeId>) {
     let mut backoff = super::backoff::Backoff::new();
     let mut last = Instant::now();
     loop {
@@ -268,7 +222,7 @@ fn follow(shared: &Arc<Shared>, cluster: &Arc<Cluster>, codec: Codec) {
             Ok(()) => {
                 let leaders = leaders(cluster);
                 shared.lock().leaders = leaders;
-                start_senders(shared, cluster, codec);
+                start_senders(shared, cluster, codec, &mut senders);
                 shared.moved.notify_all();
             }
             Err(error) if error.is_transient() => {
@@ -285,9 +239,8 @@ fn leaders(cluster: &Cluster) -> Vec<Option<NodeId>> {
     cluster.client().leaders().into_iter().map(|(_, leader)| leader.map(|leader| leader.node)).collect()
 }
 
-fn start_senders(shared: &Arc<Shared>, cluster: &Arc<Cluster>, codec: Codec) {
+fn start_senders(shared: &Arc<Shared>, cluster: &Arc<Cluster>, codec: Codec, senders: &mut Vec<NodeId>) {
     let nodes: Vec<NodeId> = shared.lock().leaders.iter().flatten().copied().collect();
-    let mut senders = cluster.senders.lock().unwrap_or_else(PoisonError::into_inner);
     for node in nodes {
         if !senders.contains(&node) {
             senders.push(node);
@@ -319,7 +272,7 @@ fn spawn(name: &str, shared: &Arc<Shared>, run: impl FnOnce() + Send + 'static) 
 }
 
 /// Why a batch was refused for good.
-fn batch_error(topic: &str, place: &str, code: i16, detail: Option<&str>) -> LogError {
+pub(super) fn batch_error(topic: &str, place: &str, code: i16, detail: Option<&str>) -> LogError {
     let refused = refused(place, "Produce", code, detail);
     let LogError::Kafka { place, doing, code, name, detail, transient, .. } = refused else { return refused };
     let next = match E::try_from_code(code) {
@@ -330,6 +283,9 @@ fn batch_error(topic: &str, place: &str, code: i16, detail: Option<&str>) -> Log
             "the topic takes no such records (a compacted one wants keys): write to another"
         }
         Some(E::UnsupportedCompressionType) => "the broker does not know this codec: choose codec=lz4",
+        Some(E::MessageTooLarge | E::RecordListTooLarge) => {
+            "a record is larger than the topic takes: raise its max.message.bytes"
+        }
         Some(E::PolicyViolation) => "a policy of the cluster refuses it: ask who runs it",
         Some(E::InvalidProducerEpoch | E::ProducerFenced) => "another producer took over; start it again",
         Some(E::UnknownProducerId) => {

@@ -4,15 +4,15 @@
 //! its turn. Both look the same for a while, so what was looked up is not relied on: the transactional id is taken only in the state in
 //! which it was seen, which the coordinator itself compares. **Invariant:** of two runs of a source the one that began later goes on.
 
-use super::ask::identity;
 use super::lane::{Stage, Where};
 use super::scan;
 use super::shared::{Gate, State, wait};
-use super::transaction::{Committer, is_done};
+use super::transaction::{Committer, TRANSACTION_TIME_MAX, is_done};
 use crate::batch::Stamp;
 use crate::error::LogError;
 use crate::kafka::connection::Connection;
 use crate::kafka::error::refused;
+use crate::kafka::producing::{self, identity};
 use kafka_protocol::ResponseError as E;
 use kafka_protocol::messages::DescribeTransactionsRequest;
 
@@ -96,8 +96,9 @@ impl Committer {
             },
         };
         self.claim = Claim::Asked { epoch };
-        let request =
-            self.init_request().with_producer_id(stamp.producer_id.into()).with_producer_epoch(epoch);
+        let request = producing::init(self.id(), TRANSACTION_TIME_MAX)
+            .with_producer_id(stamp.producer_id.into())
+            .with_producer_epoch(epoch);
         let answer = self.ask(&request)?;
         match E::try_from_code(answer.error_code) {
             Some(E::ProducerFenced | E::InvalidProducerEpoch | E::InvalidProducerIdMapping) => {
@@ -127,8 +128,8 @@ impl Committer {
 
     /// How the coordinator sees the transactional id; `None`: brokers before Kafka 3.0 do not tell, nor where the right is missing.
     pub(super) fn describe(&mut self) -> Result<Option<Described>, LogError> {
-        let request =
-            DescribeTransactionsRequest::default().with_transactional_ids(vec![self.transactional_id()]);
+        let request = DescribeTransactionsRequest::default()
+            .with_transactional_ids(vec![producing::transactional_id(self.id())]);
         let answer = match self.ask(&request) {
             Ok(answer) => answer,
             Err(LogError::Refused { .. }) => return Ok(None),

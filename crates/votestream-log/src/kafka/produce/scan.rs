@@ -3,10 +3,10 @@
 //! Read is up to the last record, whatever other producers' transactions are open: a transaction of ours is decided, and its marker
 //! written, before this is asked. Which of our batches are committed is told by the markers that follow them.
 
-use super::Cluster;
 use super::ask::{End, end};
 use crate::batch::{BatchDecoder, BatchHeader, HEADER_BYTES};
 use crate::error::LogError;
+use crate::kafka::cluster::Cluster;
 use crate::kafka::connection::Connection;
 use crate::kafka::error::refused;
 use bytes::Bytes;

@@ -2,25 +2,26 @@
 //!
 //! Whatever happens to a connection, the batches that were under way on it are sent again with the sequence numbers that they have.
 
+use super::batch_error;
 use super::lane::{Stage, Verdict, Where};
 use super::shared::{Gate, REQUEST_BYTES_MAX, Shared, State};
 use super::split;
-use super::{Cluster, batch_error};
 use crate::batch::{BatchEncoder, Stamp};
 use crate::crash::point;
 use crate::error::LogError;
 use crate::kafka::NodeId;
 use crate::kafka::backoff::Backoff;
+use crate::kafka::client::topic_name;
+use crate::kafka::cluster::Cluster;
 use crate::kafka::config::REQUEST_TIMEOUT;
 use crate::kafka::connection::Connection;
 use crate::kafka::error::{self, Sort, refused, sort};
+use crate::kafka::producing;
 use crate::url::Codec;
 use bytes::Bytes;
 use kafka_protocol::ResponseError as E;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use kafka_protocol::messages::produce_request::ProduceRequest;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, ProduceResponse};
-use kafka_protocol::messages::{TopicName, TransactionalId};
-use kafka_protocol::protocol::StrBytes;
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,8 +29,6 @@ use votestream_election::Offset;
 
 /// Most requests under way on a connection.
 const REQUESTS_MAX: usize = 5;
-/// How long a leader may wait for its followers.
-const REPLICATION_TIME_MAX: Duration = Duration::from_secs(10);
 /// While requests are under way and more could be sent, how often it is looked whether there is more.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// A broker that is silent for so long is no more waited for once others lead the partitions that it was sent batches of.
@@ -163,7 +162,8 @@ impl Sender {
             self.link.insert(Link::new(connection))
         };
         point("kafka-produce-before-send");
-        link.connection.send(&request(&self.shared.topic, loads, transaction))?;
+        let sent = loads.iter().map(|load| (load.partition, load.bytes.clone()));
+        link.connection.send(&producing::produce(topic_name(&self.shared.topic), sent, transaction))?;
         point("kafka-produce-sent");
         let batches = loads.iter().map(|load| (load.partition, load.sequence)).collect();
         link.requests.push_back(Request { batches, sent: Instant::now() });
@@ -254,14 +254,7 @@ impl Sender {
             Some(E::MessageTooLarge | E::RecordListTooLarge) => {
                 self.split(state, partition, sequence)?;
             }
-            Some(
-                E::InvalidProducerEpoch
-                | E::ProducerFenced
-                | E::InvalidTxnState
-                | E::UnknownProducerId
-                | E::InvalidProducerIdMapping
-                | E::TransactionAbortable,
-            ) if in_transactions => {
+            Some(_) if in_transactions && producing::is_ended_by_others(code) => {
                 lane.failed(sequence, now);
                 state.transaction.gate = Gate::Shut;
                 let broken = refused(place, "Produce", code, told.error_message.as_deref());
@@ -375,22 +368,6 @@ fn collect(state: &mut State, node: NodeId) -> Vec<Load> {
             .all(|lane| lane.parcels.iter().all(|p| p.stage != Stage::UnderWay || lane.is_under_way()))
     );
     loads
-}
-
-fn request(topic: &str, loads: &[Load], transaction: Option<&str>) -> ProduceRequest {
-    let data = loads.iter().map(|load| {
-        PartitionProduceData::default()
-            .with_index(load.partition as i32)
-            .with_records(Some(load.bytes.clone()))
-    });
-    let topic = TopicProduceData::default()
-        .with_name(TopicName(StrBytes::from_string(topic.to_owned())))
-        .with_partition_data(data.collect());
-    ProduceRequest::default()
-        .with_transactional_id(transaction.map(|id| TransactionalId(StrBytes::from_string(id.to_owned()))))
-        .with_acks(-1)
-        .with_timeout_ms(REPLICATION_TIME_MAX.as_millis() as i32)
-        .with_topic_data(vec![topic])
 }
 
 #[cfg(test)]

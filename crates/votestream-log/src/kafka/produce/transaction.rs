@@ -4,25 +4,22 @@
 //! One thread begins transactions, adds partitions, and commits; the senders send what it lets through. The transactional id is the
 //! source's, so that a second run of the source fences the first one before it reads what that one left.
 
-use super::ask::{Retry, identity};
+use super::START_TIME_MAX;
 use super::lane::{Parcel, Stage};
 use super::recover::Claim;
 use super::scan;
 use super::shared::{Gate, Shared, State, wait};
-use super::{Cluster, START_TIME_MAX};
 use crate::batch::Stamp;
 use crate::crash::point;
 use crate::error::LogError;
 use crate::kafka::backoff::Backoff;
+use crate::kafka::client::Role;
+use crate::kafka::cluster::{Cluster, Retry};
 use crate::kafka::connection::Connection;
 use crate::kafka::error::{Sort, refused, sort};
+use crate::kafka::producing::{self, MARKERS_WAIT, identity};
 use crate::kafka::request::Request;
 use kafka_protocol::ResponseError as E;
-use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
-use kafka_protocol::messages::{
-    AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest, TransactionalId,
-};
-use kafka_protocol::protocol::StrBytes;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use votestream_election::{LogId, SourceId};
@@ -35,9 +32,6 @@ pub const COMMIT_AFTER: Duration = Duration::from_millis(50);
 pub const COMMIT_AFTER_LOADED: Duration = Duration::from_millis(250);
 /// A transaction is committed after so many bytes (encoded).
 pub const COMMIT_BYTES: usize = 8 << 20;
-/// While the brokers write the last transaction's markers: first and longest wait before asking again.
-const MARKERS_WAIT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
-
 /// The committing thread.
 pub(super) struct Committer {
     pub(super) shared: Arc<Shared>,
@@ -140,31 +134,21 @@ impl Committer {
         let stamp = self.shared.lock().identity;
         let partitions = wanted.iter().map(|p| *p as i32).collect();
         let name = self.cluster.client().topic_name();
-        let request = AddPartitionsToTxnRequest::default()
-            .with_v3_and_below_transactional_id(self.transactional_id())
-            .with_v3_and_below_producer_id(stamp.producer_id.into())
-            .with_v3_and_below_producer_epoch(stamp.producer_epoch)
-            .with_v3_and_below_topics(vec![
-                AddPartitionsToTxnTopic::default().with_name(name).with_partitions(partitions),
-            ]);
+        let request = producing::add_partitions(&self.id, stamp, name, partitions);
         let mut pause = MARKERS_WAIT.0;
         loop {
             let answer = self.ask(&request)?;
-            let codes =
-                answer.results_by_topic_v3_and_below.iter().flat_map(|topic| &topic.results_by_partition);
-            // One that was not tried says nothing; the one that failed does.
-            let failed = codes.map(|told| told.partition_error_code).filter(|code| *code != 0);
-            let code = failed.max_by_key(|code| *code != E::OperationNotAttempted.code());
-            match code.map(|code| (code, E::try_from_code(code))) {
-                None | Some((_, None)) => break,
-                Some((_, Some(E::ConcurrentTransactions))) => {
+            let code = producing::not_added(&answer);
+            match E::try_from_code(code) {
+                None => break,
+                Some(E::ConcurrentTransactions) => {
                     self.shared.rest(pause);
                     if self.shared.lock().ended() {
                         return Ok(());
                     }
                     pause = (pause * 2).min(MARKERS_WAIT.1);
                 }
-                Some((code, _)) => return self.sorted("AddPartitionsToTxn", code),
+                Some(_) => return self.sorted("AddPartitionsToTxn", code),
             }
         }
         point("kafka-transaction-begun");
@@ -186,11 +170,7 @@ impl Committer {
     /// Commits; then what was sent is acknowledged.
     fn commit(&mut self) -> Result<(), LogError> {
         let stamp = self.shared.lock().identity;
-        let request = EndTxnRequest::default()
-            .with_transactional_id(self.transactional_id())
-            .with_producer_id(stamp.producer_id.into())
-            .with_producer_epoch(stamp.producer_epoch)
-            .with_committed(true);
+        let request = producing::end(&self.id, stamp, true);
         point("kafka-transaction-before-commit");
         let code = self.ask(&request)?.error_code;
         if code != 0 {
@@ -222,18 +202,7 @@ impl Committer {
     fn sorted(&mut self, doing: &'static str, code: i16) -> Result<(), LogError> {
         let place = self.coordinator.as_ref().map_or("the coordinator", Connection::place).to_owned();
         let refused = refused(&place, doing, code, None);
-        let unsure = matches!(
-            E::try_from_code(code),
-            Some(
-                E::InvalidProducerEpoch
-                    | E::ProducerFenced
-                    | E::InvalidTxnState
-                    | E::InvalidProducerIdMapping
-                    | E::UnknownProducerId
-                    | E::TransactionAbortable
-            )
-        );
-        if !unsure {
+        if !producing::is_ended_by_others(code) {
             if sort(code) == Sort::Refresh {
                 self.shared.lock().refresh = true;
             }
@@ -247,7 +216,7 @@ impl Committer {
 
     /// Takes the transactional id: what others sent under it is refused from now on, and an open transaction is aborted.
     fn init(&mut self) -> Result<Stamp, LogError> {
-        let request = self.init_request();
+        let request = producing::init(&self.id, TRANSACTION_TIME_MAX);
         let began = Instant::now();
         let mut pause = MARKERS_WAIT.0;
         loop {
@@ -267,17 +236,8 @@ impl Committer {
         }
     }
 
-    /// Asks for the transactional id whoever has it, unless a producer and its epoch are given.
-    pub(super) fn init_request(&self) -> InitProducerIdRequest {
-        InitProducerIdRequest::default()
-            .with_transactional_id(Some(self.transactional_id()))
-            .with_transaction_timeout_ms(TRANSACTION_TIME_MAX.as_millis() as i32)
-            .with_producer_id((-1).into())
-            .with_producer_epoch(-1)
-    }
-
-    pub(super) fn transactional_id(&self) -> TransactionalId {
-        TransactionalId(StrBytes::from_string(self.id.to_string()))
+    pub(super) fn id(&self) -> &str {
+        &self.id
     }
 
     /// Asks the coordinator; the connection is kept while it is good. After that time the transaction is lost anyway, and all of this may be
@@ -285,7 +245,7 @@ impl Committer {
     pub(super) fn ask<R: Request>(&mut self, request: &R) -> Result<R::Response, LogError> {
         let mut connection = match self.coordinator.take() {
             Some(connection) => connection,
-            None => self.cluster.connect_coordinator(&self.id)?,
+            None => self.cluster.connect_coordinator(Role::Transaction, &self.id)?,
         };
         let answer = connection.call_within(request, TRANSACTION_TIME_MAX);
         if answer.is_ok() {

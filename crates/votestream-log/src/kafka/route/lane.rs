@@ -1,20 +1,20 @@
 //! One source partition on its way into the copy: what it reads from, what its open transaction holds, when that is committed.
 //!
-//! The router's thread reads and hands records to librdkafka, which never waits. All that waits is left to [`super::worker`]. Whatever
+//! The router's thread reads records and lays their copies out in batches; all that waits is left to [`super::worker`]. Whatever
 //! fails, the lane is opened anew: that ends a transaction in doubt, and the brokers then tell how far the partition is routed.
 
 use super::copy::Copy;
-use super::worker::{Event, Job, Worker, producer, serve};
-use crate::batch::{LENGTH_KEY, Record};
+use super::worker::{Event, Job, Worker};
+use crate::batch::{Header, LENGTH_KEY, PlainBuilder, Record};
 use crate::error::LogError;
+use crate::kafka::cluster::Cluster;
 use crate::kafka::group::Group;
-use crate::kafka::librdkafka::{self, Quiet};
+use crate::kafka::librdkafka;
 use crate::kafka_url::KafkaUrl;
 use crate::reader::PartitionReader;
+use kafka_protocol::ResponseError as E;
 use rdkafka::config::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::error::KafkaError;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
@@ -42,14 +42,18 @@ const SLICE_RECORDS: u64 = 4_096;
 /// The pause before a failed lane is opened again, doubled up to the greater one.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
-/// What a record takes in a producer's queue beside its key and value.
+/// What a record takes in a batch beside its key and value, about.
 const RECORD_OVERHEAD_BYTES: u64 = 64;
+/// A batch of the copy is sent at so many bytes (uncompressed); a quarter of it when the copy's topic takes none so large.
+const BATCH_BYTES_MAX: usize = 256 << 10;
 
 /// What all lanes share.
 pub(super) struct Site {
     pub(super) url: KafkaUrl,
-    /// What every client of the brokers is configured with.
+    /// What librdkafka's clients are configured with.
     pub(super) config: ClientConfig,
+    /// The copy's brokers.
+    pub(super) cluster: Cluster,
     pub(super) source_id: LogId,
     pub(super) copy: Copy,
     pub(super) group: Group,
@@ -91,16 +95,18 @@ pub(super) struct Lane {
     held: Held,
     /// The reader had nothing when it was last asked.
     drained: bool,
+    /// Of each partition of the copy: the batch that is being laid out.
+    builders: Vec<PlainBuilder>,
     records_max: u64,
     bytes_max: u64,
+    batch_bytes: usize,
     pause: Duration,
     /// `None`: it failed.
     works: Option<Works>,
 }
 
-/// What a lane copies with. Dropped in this order: the end of `jobs` lets the thread close the producer, off the router's thread.
+/// What a lane copies with. The end of `jobs` lets the thread close the producer, off the router's thread.
 struct Works {
-    producer: Arc<BaseProducer<Quiet>>,
     jobs: Sender<Job>,
     thread: JoinHandle<()>,
 }
@@ -129,17 +135,17 @@ impl Lane {
         events: &Sender<Event>,
     ) -> Result<Self, LogError> {
         let bytes_max = (WAITING_BYTES_MAX / lanes.max(1) as u64).max(WAITING_BYTES_MIN);
-        let producer = Arc::new(producer(site, partition, bytes_max)?);
         let (jobs, work) = channel();
-        let worker = Worker { site: Arc::clone(site), partition, lane: id, producer: Arc::clone(&producer) };
+        let worker = Worker { site: Arc::clone(site), partition, lane: id };
         let events = events.clone();
         let thread = std::thread::Builder::new()
             .name(format!("route-{}", partition.0))
             .spawn(move || worker.run(&work, &events))
             .map_err(|error| librdkafka::no_thread(&site.url, error))?;
-        let (records_max, pause) = past.map_or((TRANSACTION_RECORDS_MAX, PAUSE_MIN), |past| {
+        let first = (TRANSACTION_RECORDS_MAX, BATCH_BYTES_MAX, PAUSE_MIN);
+        let (records_max, batch_bytes, pause) = past.map_or(first, |past| {
             let halved = (past.records_max / 2).max(TRANSACTION_RECORDS_MIN);
-            (halved, (past.pause * 2).min(PAUSE_MAX))
+            (halved, past.batch_bytes, (past.pause * 2).min(PAUSE_MAX))
         });
         Ok(Self {
             id,
@@ -151,10 +157,14 @@ impl Lane {
             begun: None,
             held: Held::default(),
             drained: false,
+            builders: std::iter::repeat_with(PlainBuilder::default)
+                .take(site.copy.partitions as usize)
+                .collect(),
             records_max,
             bytes_max,
+            batch_bytes,
             pause,
-            works: Some(Works { producer, jobs, thread }),
+            works: Some(Works { jobs, thread }),
         })
     }
 
@@ -202,8 +212,7 @@ impl Lane {
         }
         let Some(mut reader) = self.reader.take() else { return Ok(false) };
         let (before, position) = (self.held.records, self.position);
-        let mut failed = None;
-        while self.held.records - before < SLICE_RECORDS && !self.is_full() && failed.is_none() {
+        while self.held.records - before < SLICE_RECORDS && !self.is_full() {
             let Some(batch) = reader.next_batch()? else {
                 self.drained = true;
                 break;
@@ -219,10 +228,7 @@ impl Lane {
                     if record.offset >= next {
                         break;
                     }
-                    if let Err(error) = self.copy(site, &record, voter_of) {
-                        failed = Some(error);
-                        break;
-                    }
+                    self.copy(site, &record, voter_of);
                 }
             }
             self.position = self.position.max(next);
@@ -231,13 +237,6 @@ impl Lane {
             }
         }
         self.reader = Some(reader);
-        if let Some(error) = failed {
-            let told = librdkafka::failed(&site.url, "copy a record", &error);
-            if librdkafka::is_denied(&error) {
-                return Err(told);
-            }
-            self.give_up(&told);
-        }
         Ok(self.position != position)
     }
 
@@ -258,28 +257,35 @@ impl Lane {
     }
 
     /// Has the lane's thread commit what is copied, and the position after it.
-    pub(super) fn commit(&mut self, site: &Site) {
+    pub(super) fn commit(&mut self) {
         if self.phase != Phase::Reading || self.committed == Some(self.position) {
             return;
         }
-        // Without a generation of the group there is nothing to commit under; soon there will be.
-        let Some(group) = site.group.metadata() else { return };
-        if let Err(error) = self.begin() {
-            self.give_up(&librdkafka::failed(&site.url, "begin a transaction", &error));
-            return;
-        }
-        let job = Job::Commit { next: self.position, group };
-        if self.works.as_ref().is_some_and(|works| works.jobs.send(job).is_ok()) {
+        (0..self.builders.len()).for_each(|p| self.send(p));
+        self.ask(Job::Commit { next: self.position });
+        if self.works.is_some() {
             self.phase = Phase::Committing;
-        } else {
+        }
+    }
+
+    /// Has what is laid out for a partition of the copy sent.
+    fn send(&mut self, p: usize) {
+        if let Some(batch) = self.builders[p].seal() {
+            self.ask(Job::Send { partition: PartitionId(p as u32), batch });
+        }
+    }
+
+    fn ask(&mut self, job: Job) {
+        // The thread ends on its own only by a panic, which was reported where it happened.
+        if self.works.as_ref().is_some_and(|works| works.jobs.send(job).is_err()) {
             self.fail();
         }
     }
 
     /// Aborts what is open and waits until that is done.
     pub(super) fn close(mut self) {
-        if let Some(Works { producer, jobs, thread }) = self.works.take() {
-            drop((producer, jobs));
+        if let Some(Works { jobs, thread }) = self.works.take() {
+            drop(jobs);
             // A panic in it was reported where it happened.
             let _ = thread.join();
         }
@@ -289,19 +295,19 @@ impl Lane {
         self.held.records >= self.records_max || self.held.bytes >= self.bytes_max
     }
 
-    fn begin(&mut self) -> Result<(), KafkaError> {
-        if self.begun.is_none() {
-            let Some(works) = &self.works else { return Err(KafkaError::Canceled) };
-            works.producer.begin_transaction()?;
-            self.begun = Some(Instant::now());
-        }
-        Ok(())
+    /// Whether it fails however small the batches are.
+    pub(super) fn is_hopeless(&self, error: &LogError) -> bool {
+        is_too_large(error) && self.batch_bytes <= 1
     }
 
     /// What was copied since the last commit is done again.
     pub(super) fn give_up(&mut self, error: &LogError) {
         let partition = self.partition.0;
-        if self.pause < PAUSE_MAX {
+        if is_too_large(error) {
+            // Not a trouble that passes by waiting.
+            (self.batch_bytes, self.pause) = ((self.batch_bytes / 4).max(1), PAUSE_MIN / 2);
+            tracing::debug!(partition, bytes = self.batch_bytes, "the copy's topic takes no batch so large");
+        } else if self.pause < PAUSE_MAX {
             tracing::debug!(partition, %error, "a transaction is done again");
         } else {
             tracing::warn!(partition, %error, "transactions fail again and again; they are tried on");
@@ -309,15 +315,10 @@ impl Lane {
         self.fail();
     }
 
-    /// Hands one record to the producer.
-    fn copy(
-        &mut self,
-        site: &Site,
-        record: &Record<'_>,
-        voter_of: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>,
-    ) -> Result<(), KafkaError> {
-        self.begin()?;
-        let (value, oversize) = (record.value.unwrap_or_default(), record.oversize);
+    /// Lays out the copy of one record.
+    fn copy(&mut self, site: &Site, record: &Record<'_>, voter_of: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>) {
+        self.begun.get_or_insert_with(Instant::now);
+        let oversize = record.oversize;
         let voter = if oversize { None } else { record.value.and_then(voter_of) };
         let partition = match &voter {
             Some(voter) => murmur2_partition(voter, site.copy.partitions),
@@ -326,49 +327,26 @@ impl Lane {
         let mut place = [0; 12];
         place[..4].copy_from_slice(&self.partition.0.to_be_bytes());
         place[4..].copy_from_slice(&record.offset.0.to_be_bytes());
-        let mut headers =
-            OwnedHeaders::new_with_capacity(2).insert(Header { key: ROUTED_KEY, value: Some(&place) });
-        let mut kept = value;
-        if oversize {
-            kept = value.get(..STUB_BYTES).unwrap_or(value);
-            // How long it was is not told any more; what counts is that it was too long.
-            let length = (RECORD_BYTES_MAX as u64 + 1).to_be_bytes();
-            headers = headers.insert(Header { key: length_key(), value: Some(&length) });
-        }
-        let mut record = BaseRecord {
-            topic: site.copy.url.topic.as_str(),
-            partition: Some(librdkafka::partition(partition)),
-            payload: record.value.map(|_| kept),
-            key: voter.as_deref(),
-            timestamp: Some(timestamp(record.timestamp.0)),
-            headers: Some(headers),
-            delivery_opaque: (),
-        };
-        let mut waiting_since = None;
-        let Some(works) = &self.works else { return Err(KafkaError::Canceled) };
-        while let Err((error, back)) = works.producer.send(record) {
-            let full = matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
-            let since: Instant = *waiting_since.get_or_insert_with(Instant::now);
-            if !full || since.elapsed() >= TRANSACTION_TIMEOUT {
-                return Err(error);
-            }
-            record = back;
-            serve(&works.producer);
-        }
+        // How long it was is not told any more; what counts is that it was too long.
+        let length = (RECORD_BYTES_MAX as u64 + 1).to_be_bytes();
+        let headers: [Header<'_>; 2] = [(ROUTED_KEY.as_bytes(), &place), (LENGTH_KEY, &length)];
+        let headers = if oversize { &headers[..] } else { &headers[..1] };
+        let kept =
+            record.value.map(|value| if oversize { value.get(..STUB_BYTES).unwrap_or(value) } else { value });
+        let p = partition.0 as usize;
+        self.builders[p].push(record.timestamp, voter.as_deref(), kept, headers);
         self.held.records += 1;
         self.held.voterless += u64::from(voter.is_none());
         self.held.too_large += u64::from(oversize);
-        let key_bytes = voter.as_ref().map_or(0, Vec::len);
-        self.held.bytes += (kept.len() + key_bytes) as u64 + RECORD_OVERHEAD_BYTES;
-        Ok(())
+        let (key_bytes, value_bytes) = (voter.map_or(0, |voter| voter.len()), kept.map_or(0, <[u8]>::len));
+        self.held.bytes += (key_bytes + value_bytes) as u64 + RECORD_OVERHEAD_BYTES;
+        if self.builders[p].bytes() >= self.batch_bytes {
+            self.send(p);
+        }
     }
 }
 
-/// What librdkafka takes as a time: 0 it would replace by now.
-fn timestamp(millis: i64) -> i64 {
-    if millis == 0 { 1 } else { millis }
-}
-
-fn length_key() -> &'static str {
-    std::str::from_utf8(LENGTH_KEY).unwrap_or_default()
+fn is_too_large(error: &LogError) -> bool {
+    matches!(error, LogError::Kafka { code, .. }
+        if matches!(E::try_from_code(*code), Some(E::MessageTooLarge | E::RecordListTooLarge)))
 }

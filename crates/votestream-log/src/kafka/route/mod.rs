@@ -4,7 +4,7 @@
 //! position after them, so that both are there or neither: whatever is killed, each source offset is copied once. The group
 //! shares the partitions among the routers that run. What a voter's text is, is told by the caller; who counts the copy, by the engine.
 //!
-//! Why here and not in the engine: it is all librdkafka (transactions, group metadata, committed positions), which stays in this crate.
+//! Why here and not in the engine: batches, transactions and committed positions are Kafka's, which stays in this crate.
 //!
 //! **Invariant:** a position is committed only in the transaction that holds the copies of all records before it.
 
@@ -14,13 +14,18 @@ mod lane;
 
 mod worker;
 
+mod producer;
+
 mod recover;
 
 pub use copy::{COPY_SUFFIX, copy_of, create_copy};
 
+use super::client::Client;
+use super::cluster::Cluster;
 use super::group::Group;
 use super::librdkafka;
 use crate::assigned::Assigned;
+use crate::batch::BatchEncoder;
 use crate::error::LogError;
 use crate::kafka_url::KafkaUrl;
 use crate::reader::LogReader;
@@ -117,6 +122,8 @@ pub fn route(
 ) -> Result<RouteSummary, LogError> {
     let source = LogReader::open_url(&LogUrl::Kafka(url.clone()))?;
     let copy = Copy::open(url, &source, options)?;
+    BatchEncoder::for_url(url)?;
+    let cluster = Cluster::new(Client::connect(&copy.url)?);
     let config = librdkafka::client_config(url)?;
     let group = Group::join_with(url, &group_id(source.log_id()), &[("isolation.level", "read_committed")])?;
     let (ends, starts) = (source.refresh_ends()?, source.start_offsets()?);
@@ -125,7 +132,7 @@ pub fn route(
         options,
         finished: starts.iter().zip(&ends).map(|(start, end)| start >= end).collect(),
         summary: RouteSummary { source_ends: ends.clone(), ..RouteSummary::default() },
-        site: Arc::new(Site { url: url.clone(), config, source_id: source.log_id(), copy, group }),
+        site: Arc::new(Site { url: url.clone(), config, cluster, source_id: source.log_id(), copy, group }),
         source,
         ends,
         starts,
@@ -156,7 +163,8 @@ pub fn route(
     Ok(router.summary)
 }
 
-/// The group that shares a topic's partitions among its routers: by the topic's id, since the copy depends on nothing else.
+/// The group that shares a topic's partitions among its routers, and holds how far each is routed: by the topic's id, since the copy
+/// depends on nothing else.
 fn group_id(source: LogId) -> String {
     format!("votestream-route-{source}")
 }
@@ -214,6 +222,7 @@ impl Router<'_> {
                 let index = event.partition.0 as usize;
                 self.finished[index] |= lane.position() >= self.ends[index];
             }
+            EventKind::Failed(error) if lane.is_hopeless(&error) => return Err(error),
             EventKind::Failed(error) => {
                 self.summary.aborted += 1;
                 lane.give_up(&error);
@@ -238,7 +247,7 @@ impl Router<'_> {
         for (partition, lane) in &mut self.lanes {
             let at_end = self.options.until_end && lane.position() >= self.ends[partition.0 as usize];
             if lane.is_due(now, at_end) {
-                lane.commit(&self.site);
+                lane.commit();
             }
         }
     }
@@ -297,7 +306,7 @@ impl Router<'_> {
     /// Commits what is open, within bounds. What does not make it is aborted, and routed by the next one.
     fn finish(&mut self) -> Result<(), LogError> {
         for lane in self.lanes.values_mut() {
-            lane.commit(&self.site);
+            lane.commit();
         }
         let deadline = Instant::now() + STOP_WAIT;
         while self.lanes.values().any(|lane| lane.phase() == Phase::Committing) {

@@ -90,6 +90,7 @@ impl Place<'_> {
             native: Rate::WORST,
             librdkafka: Rate::WORST,
             read: Rate::WORST,
+            route: None,
             flush_cpu_share: 0.0,
             workers: Vec::new(),
             takeover: None,
@@ -106,6 +107,7 @@ impl Place<'_> {
             report.read.best(rate);
             report.records_per_batch = records as f64 / batches.max(1) as f64;
         }
+        report.route = Some(self.route()?);
         // What more workers cost, and a takeover, do not depend on how the topic was written.
         if self.batches == BenchBatches::Large {
             report.workers = workers::scaling(self)?;
@@ -190,6 +192,21 @@ impl Place<'_> {
         super::prove(&self.store, self.simulation)?;
         let share = summary.flush_cpu.as_secs_f64() / cost.cpu.as_secs_f64().max(1e-9);
         Ok((Rate::of(summary.records, Cost { wall: summary.elapsed, ..cost }), share))
+    }
+
+    /// Copies the topic by voter. Its records are so already; each is looked at and copied all the same.
+    fn route(&self) -> Result<Rate> {
+        let options = CountOptions { until_end: true, ..count::options(1) };
+        let watch = Watch::start();
+        let summary =
+            count::route::run(&self.topic, &self.election, &options, std::slice::from_ref(self.shutdown))?;
+        let cost = watch.cost();
+        super::check(self.shutdown)?;
+        let records = self.simulation.records();
+        if summary.routed != records {
+            bail!("{} of {records} records were routed", summary.routed);
+        }
+        Ok(Rate::of(records, cost))
     }
 
     /// Fetching, checking, decompressing and walking records, all in one thread, nothing more. Also: how many batches there are.

@@ -3,6 +3,7 @@
 use crate::progress;
 use anyhow::{Result, bail};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use votestream_election::Election;
 use votestream_election::event::EventParser;
 use votestream_engine::Shutdown;
@@ -61,17 +62,17 @@ impl Routing {
         shutdown: &Shutdown,
     ) -> Result<Option<Self>> {
         if options.until_end {
-            let summary = run(source, election, of(options), std::slice::from_ref(shutdown))?;
+            let summary = run(source, election, options, std::slice::from_ref(shutdown))?;
             if !summary.complete && !shutdown.is_raised() {
                 bail!("not all of topic '{}' was routed", source.topic);
             }
             return Ok(None);
         }
-        let (source, election, options) = (source.clone(), election.clone(), of(options));
+        let (source, election, options) = (source.clone(), election.clone(), options.clone());
         let stop = Shutdown::new();
         let (told, shutdown) = ([stop.clone(), shutdown.clone()], shutdown.clone());
         let work = move || {
-            let done = run(&source, &election, options, &told);
+            let done = run(&source, &election, &options, &told);
             if done.is_err() {
                 shutdown.raise();
             }
@@ -91,23 +92,31 @@ impl Routing {
     }
 }
 
-fn run(
+/// Routes until it is done, or one of `stop` is raised.
+pub fn run(
     source: &KafkaUrl,
     election: &Election,
-    options: RouteOptions,
+    options: &CountOptions,
     stop: &[Shutdown],
 ) -> Result<RouteSummary, LogError> {
     let mut parser = EventParser::new(election);
     let mut voter_of = |value: &[u8]| parser.voter_text(value).map(|text| text.as_bytes().to_vec());
     let bar = progress::records(None, "routing");
-    let summary =
-        route(source, options, &mut voter_of, &|| stop.iter().any(Shutdown::is_raised), &mut |progress| {
+    let began = Instant::now();
+    let summary = route(
+        source,
+        of(options),
+        &mut voter_of,
+        &|| stop.iter().any(Shutdown::is_raised),
+        &mut |progress| {
             bar.set_position(progress.routed);
-        })?;
+        },
+    )?;
     bar.finish_and_clear();
     tracing::info!(
-        "{} records routed in {} transactions, {} of them without a voter, {} too large",
+        "{} records routed in {:.1} s, in {} transactions; {} of them without a voter, {} too large",
         progress::grouped(summary.routed),
+        began.elapsed().as_secs_f64(),
         progress::grouped(summary.transactions),
         progress::grouped(summary.voterless),
         progress::grouped(summary.too_large)

@@ -28,6 +28,8 @@ pub struct KafkaReport {
     pub librdkafka: Rate,
     /// Our reader alone, one thread: fetched, checked, decompressed, walked.
     pub read: Rate,
+    /// Copied by voter, as `count --route` does before it counts: from the group's joining to the last transaction.
+    pub route: Option<Rate>,
     /// Of our count's processor time what was spent on flushes, 0 to 1.
     pub flush_cpu_share: f64,
     /// Processes that count side by side.
@@ -111,6 +113,9 @@ impl fmt::Display for KafkaReport {
             "simulate → Kafka, transactional, acks=all"
         };
         line(how, &self.produce)?;
+        if let Some(route) = &self.route {
+            line("Kafka → by voter → Kafka, in transactions (--route)", route)?;
+        }
         writeln!(f, "flushes take {:.1} % of the count's processor time", 100.0 * self.flush_cpu_share)?;
         for workers in &self.workers {
             writeln!(
