@@ -37,11 +37,11 @@ from tests.oracle.count import us_president_2024
 WORKERS = 3
 VOTES_A_SECOND = 2_500
 FAULTS_A_ROUND = 14
-ROUTED_VOTES = 30_000
 # A session that has begun a transaction of its own, or has written in one.
 IN_TRANSACTION = "(backend_xid IS NOT NULL OR starts_with(state, 'idle in transaction'))"
 # How long a victim is looked for in the midst of a transaction before it is taken where it is.
 AIM_SECONDS_MAX = 0.4
+AIM_ROUTING_SECONDS_MAX = 3.0
 
 # What each kind of round has of all faults.
 SHARES = {"proxied": 0.6, "cluster": 0.2, "routing": 0.2}
@@ -49,10 +49,10 @@ KINDS = tuple(SHARES)
 
 
 class Feed:
-    """A producer in a thread of its own: an endless, paced stream of votes, idempotent, keyed by the voter."""
+    """A producer in a thread of its own: an endless, paced stream of votes, idempotent; keyed by the voter, or without keys."""
 
-    def __init__(self, address: str, topic: str, seed: int) -> None:
-        self.sent, self.failed = 0, 0
+    def __init__(self, address: str, topic: str, seed: int, keyed: bool = True) -> None:
+        self.sent, self.keyed = 0, keyed
         self._stop = threading.Event()
         settings = {"bootstrap.servers": address, "enable.idempotence": True, "partitioner": "murmur2_random", "linger.ms": 20, "log_level": 0}
         self._producer = confluent_kafka.Producer(settings | {"compression.type": "lz4", "message.timeout.ms": 300_000})
@@ -68,7 +68,7 @@ class Feed:
             due = int((time.monotonic() - began) * VOTES_A_SECOND)
             while self.sent < due and not self._stop.is_set():
                 event = next(votes)
-                put(self._producer, topic, event.voter.encode(), event.value)
+                put(self._producer, topic, event.voter.encode() if self.keyed else None, event.value)
                 self.sent += 1
             self._producer.poll(0.02)
 
@@ -332,22 +332,27 @@ class Chaos:
         began, before = time.monotonic(), len(self.tally.faults)
         topic, policy = kafka.create(3, stem="scattered"), self.random.choice(["first", "last"])
         database = Postgres(self.server.url, stem="routing")
-        events = presidential(ROUTED_VOTES, self.random.randrange(1 << 30))
-        kafka.produce(topic, ((None, event.value) for event in events), partitioner="random")
+        feed = Feed(kafka.address, topic, self.random.randrange(1 << 30), keyed=False)
         routed = f"{topic}.by-voter"
         url = f"kafka://{kafka.address}/{topic}?session_timeout_ms={SESSION_TIMEOUT_MS}"
         command = ("count", "--log", url, "--store", database.url, "--route", "--duplicate", policy)
         for _ in range(kills):
             # Two at once, now and then.
             victims = [self.harness.start(*command) for _ in range(self.random.choice([1, 1, 2]))]
-            open_ = _transaction_opens(kafka, routed, victims, self.random.uniform(0.3, 2.5))
+            # Most are struck while they copy; some while they start, or wait until the group has given the last one's partitions away.
+            if self.random.random() < 0.8:
+                had = _held(kafka, routed)
+                until(lambda had=had: _held(kafka, routed) > had, "a router to copy")
+                opens = self._aim_inside(kafka, routed, victims)
+            else:
+                opens = _transaction_opens(kafka, routed, victims, self.random.uniform(0.1, 2.0))
             for victim in victims:
                 victim.signal(signal.SIGKILL)
             for victim in victims:
                 assert victim.wait().status in (-signal.SIGKILL, 0), victim.err()
                 victim.close()
-            landed = TRANSACTION if open_ else (OPEN_FLUSH if _held(kafka, routed) < ROUTED_VOTES else IDLE)
-            self.tally.faults.append(Fault("routing killed", landed))
+            self.tally.faults.append(Fault("routing killed", TRANSACTION if opens else IDLE))
+        feed.finish()
         again = time.monotonic()
         self.harness.run(*command, "--until-end", seconds=RECOVERY_SECONDS_MAX)
         self.tally.faults[-1].recovery_seconds = time.monotonic() - again
@@ -361,9 +366,24 @@ class Chaos:
         database.drop()
         self._ended("routing", before, began)
 
+    def _aim_inside(self, kafka: Kafka, routed: str, victims: list[Process]) -> bool:
+        """Stops the victims at random instants until one of them has a transaction open. With little to copy it takes them milliseconds."""
+        deadline = time.monotonic() + AIM_ROUTING_SECONDS_MAX
+        while not _transaction_opens(kafka, routed, victims, self.random.uniform(0.0, 0.1)):
+            if time.monotonic() > deadline:
+                return False
+            for victim in victims:
+                victim.signal(signal.SIGCONT)
+        return True
+
 
 def _held(kafka: Kafka, topic: str) -> int:
-    return sum(kafka.ends(topic).values()) if topic in kafka.admin.list_topics(timeout=PATIENCE_SECONDS).topics else 0
+    """Records that readers of a copy can see; none while its topic is being made."""
+    if topic not in kafka.admin.list_topics(timeout=PATIENCE_SECONDS).topics:
+        return 0
+    with contextlib.suppress(confluent_kafka.KafkaException):
+        return sum(kafka.ends(topic).values())
+    return 0
 
 
 def _transaction_opens(kafka: Kafka, topic: str, victims: list[Process], after: float) -> bool:
