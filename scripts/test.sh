@@ -22,8 +22,17 @@ build_suites() {
   cargo build --release --locked --workspace --bins --tests --test real_server --features "$FEATURES"
 }
 
+# rust_suites kafka|rest: the suites that talk to brokers of their own, which they mostly wait for, or all others.
 rust_suites() {
-  cargo test --release --locked --workspace --features "$FEATURES" --no-fail-fast
+  local suites
+  suites=$(cargo metadata --no-deps --format-version 1 --locked | target/venv/bin/python -c "
+import json, sys
+targets = [target for package in json.load(sys.stdin)['packages'] for target in package['targets'] if target['kind'] == ['test'] and target['test']]
+print(*sorted({f\"--test={target['name']}\" for target in targets if target['name'].startswith('kafka_') == (sys.argv[1] == 'kafka')}))" "$1")
+  [ "$1" = kafka ] || suites="--lib --bins --examples $suites"
+  # shellcheck disable=SC2086 # one word a suite
+  cargo test --release --locked --workspace --features "$FEATURES" --no-fail-fast $suites
+  [ "$1" = kafka ] || cargo test --release --locked --workspace --features "$FEATURES" --no-fail-fast --doc
 }
 
 # Epochs on a Spark server, and the binary that has its votes counted there.
@@ -38,30 +47,33 @@ outside() {
 }
 
 # Beside real services: scripts/with-services.sh calls this script again for the suites that need them. Most of their time they wait for
-# servers, so they run in two lanes side by side; what one says is printed when it has ended, or two would be mixed. What is measured in
-# time has the machine for itself afterwards.
+# servers, so they run in three lanes side by side; what two of them say is printed when they have ended, or all would be mixed. What is
+# measured in time has the machine for itself afterwards.
 case ${1:-} in
   beside-services)
     began=$(date +%s)
-    # A process group of its own, so that all of it can be ended.
-    set -m
-    scripts/test.sh page-and-chaos >target/page-and-chaos.log 2>&1 &
-    lane=$!
-    set +m
-    trap 'kill -- "-$lane" 2>/dev/null || true' EXIT
+    lanes=()
+    for lane in page-and-kafka chaos-and-spark; do
+      # A process group of its own, so that all of it can be ended.
+      set -m
+      scripts/test.sh "$lane" >"target/$lane.log" 2>&1 &
+      set +m
+      lanes+=($!)
+    done
+    trap 'for lane in "${lanes[@]}"; do kill -- "-$lane" 2>/dev/null || true; done' EXIT
     trap 'exit 143' INT TERM
     status=0
     scripts/test.sh rust-and-end-to-end || status=$?
-    wait "$lane" || status=$?
+    for lane in "${lanes[@]}"; do wait "$lane" || status=$?; done
     trap - EXIT
-    cat target/page-and-chaos.log
-    echo "── both lanes: $(($(date +%s) - began)) s"
+    cat target/page-and-kafka.log target/chaos-and-spark.log
+    echo "── the three lanes: $(($(date +%s) - began)) s"
     step "outside: what is measured in time" outside tests -m alone || status=$?
     steps_report
     exit "$status"
     ;;
   rust-and-end-to-end)
-    step "Rust: unit, property, conformance and golden tests, and the backends on real servers" rust_suites
+    step "Rust: unit, property, conformance and golden tests, and the store on a real server" rust_suites rest
     step "outside: end to end" outside tests/e2e -m "not alone and not spark"
     steps_report
     exit 0
@@ -70,8 +82,13 @@ case ${1:-} in
     spark_suites
     exit 0
     ;;
-  page-and-chaos)
+  page-and-kafka)
     step "outside: the page" outside tests/web -m "not alone"
+    step "Rust: the log on real brokers" rust_suites kafka
+    steps_report
+    exit 0
+    ;;
+  chaos-and-spark)
     step "outside: oracle, chaos" outside tests/oracle tests/chaos -m "not alone"
     # Servers of their own, for no longer than that: a Spark server takes what memory and time there is.
     step "epochs on Apache Spark" env SERVICES="kafka secured hdfs s3 spark" scripts/with-services.sh scripts/test.sh beside-spark

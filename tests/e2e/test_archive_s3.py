@@ -9,11 +9,13 @@ import re
 import shutil
 import signal
 import threading
+import time
 import urllib.parse
 from collections.abc import Iterator
 
 import pytest
 
+from tests.chaos.proxy import Proxy
 from tests.e2e import archived
 from tests.e2e.remote_archives import SMALL, Place, Votes, archive, archiver, check, on_s3, until_archived, until_says
 from tests.e2e.harness import Harness, until
@@ -257,3 +259,30 @@ def test_with_a_store_the_manifests_head_is_kept_there(vs: Harness, careless: S3
     vs.run("count", "--log", vs.log, "--store", f"sqlite:{vs.dir}/other.db", "--until-end")
     vs.refused(*flags, "--store", f"sqlite:{vs.dir}/other.db", env=place.env, says=("keeps no head of this archive",))
     assert _Careless.objects == before
+
+
+def test_told_to_stop_while_the_storage_is_silent_it_does_not_wait_for_it(vs: Harness, s3: S3) -> None:
+    votes, place = Votes(vs), on_s3(s3, s3.bucket())
+    begun = votes.ingest(0.3)
+    with Proxy(urllib.parse.urlsplit(s3.endpoint).port) as proxy:
+        env = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy.port}"}
+        process = archiver(vs, place, env=env)
+        until_archived(vs, place, process, begun)
+        proxy.hold()
+        votes.ingest(0.3)
+        until_says(process, "has not answered for")
+        began = time.monotonic()
+        process.signal(signal.SIGTERM)
+        outcome = process.wait(30)
+        took = time.monotonic() - began
+        assert took < 15, f"it ended {took:.1f} s after it was told to\n{outcome.err}"
+        assert outcome.status == 0 and "told to stop" in outcome.err, outcome.err
+        # A recount over it ends as soon, and counts nothing.
+        recount = vs.start("recount", "--archive", place.url, env=place.env | env)
+        until(lambda: proxy.open_connections(), "the recount to connect")
+        recount.signal(signal.SIGTERM)
+        assert recount.wait(15).status != 0
+        proxy.release()
+    votes.ingest()
+    archive(vs, place)
+    check(vs, place, votes)

@@ -45,6 +45,11 @@ impl Archive {
         Ok(Self { place, manifest, election, codes })
     }
 
+    /// The storage on which it lies.
+    pub fn place(&self) -> &Arc<dyn Place> {
+        &self.place
+    }
+
     /// What the manifest says: identity, files, how far each partition is archived, leaves.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest

@@ -103,6 +103,10 @@ impl Place for HdfsPlace {
         self.url.clone()
     }
 
+    fn hurry(&self) {
+        self.waits.hurry();
+    }
+
     fn put_new(&self, name: &str, bytes: Bytes) -> Result<Put, PlaceError> {
         let path = self.path(name);
         let (directory, file) = path.rsplit_once('/').unwrap_or(("", &path));

@@ -68,6 +68,10 @@ impl Place for HeadedPlace {
         self.place.url()
     }
 
+    fn hurry(&self) {
+        self.place.hurry();
+    }
+
     fn put_new(&self, name: &str, bytes: Bytes) -> Result<Put, PlaceError> {
         match entry::number(name) {
             Some(number) => self.put_entry(name, number, bytes),

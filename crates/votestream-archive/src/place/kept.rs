@@ -40,6 +40,10 @@ impl Place for KeptPlace {
         self.place.url()
     }
 
+    fn hurry(&self) {
+        self.place.hurry();
+    }
+
     fn put_new(&self, name: &str, bytes: Bytes) -> Result<Put, PlaceError> {
         self.place.put_new(name, bytes)
     }

@@ -73,6 +73,9 @@ pub trait Place: fmt::Debug + Send + Sync {
         false
     }
 
+    /// A stop was asked for: from now on a server that does not answer is waited for some seconds, no longer.
+    fn hurry(&self) {}
+
     /// How many operations are best under way at once.
     fn width(&self) -> usize {
         1

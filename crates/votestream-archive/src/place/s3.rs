@@ -82,6 +82,10 @@ impl Place for S3Place {
         crate::url::s3_text(&self.bucket, &self.prefix)
     }
 
+    fn hurry(&self) {
+        self.waits.hurry();
+    }
+
     fn put_new(&self, name: &str, bytes: Bytes) -> Result<Put, PlaceError> {
         let (client, path, size) = (self.client()?, self.path(name), bytes.len() as u64);
         self.waits.within(("write", name, size), async {

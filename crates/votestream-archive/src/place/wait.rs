@@ -5,13 +5,17 @@ use std::time::Duration;
 #[cfg(feature = "hdfs")]
 use tokio::runtime::Handle;
 use tokio::runtime::Runtime;
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
 /// What it may take on top for each of these many bytes: half a MiB a second.
 const STEP_BYTES: u64 = 1 << 19;
 
 /// After so long without an answer that is told.
 const SILENCE: Duration = Duration::from_secs(10);
+
+/// After a stop was asked for, what is under way or begun has this long left.
+const HURRY: Duration = Duration::from_secs(5);
 
 /// Threads of a client's runtime: they wait more than they work.
 const THREADS: usize = 2;
@@ -21,6 +25,7 @@ const THREADS: usize = 2;
 pub struct Waits {
     runtime: Runtime,
     patience: Duration,
+    hurried: watch::Sender<bool>,
 }
 
 impl Waits {
@@ -37,13 +42,18 @@ impl Waits {
                 what: format!("threads for its client cannot be started: {error}"),
                 trouble: Trouble::Other,
             })?;
-        Ok(Self { runtime, patience })
+        Ok(Self { runtime, patience, hurried: watch::Sender::new(false) })
     }
 
     /// Where a client may spawn what it does by itself.
     #[cfg(feature = "hdfs")]
     pub fn handle(&self) -> Handle {
         self.runtime.handle().clone()
+    }
+
+    /// From now on nothing is waited for any longer than [`HURRY`], and what many bytes take on top.
+    pub fn hurry(&self) {
+        self.hurried.send_replace(true);
     }
 
     /// Carries an operation on `bytes` out, within bounds.
@@ -67,15 +77,23 @@ impl Waits {
                     left.as_secs()
                 );
             }
-            timeout(left, operation).await
+            timeout(left, operation).await.map_err(|_| format!("no answer within {} s", patience.as_secs()))
         };
-        self.runtime.block_on(waited).unwrap_or_else(|_| {
-            Err(PlaceError {
-                act,
-                name: name.to_owned(),
-                what: format!("no answer within {} s", patience.as_secs()),
-                trouble: Trouble::Away,
-            })
+        let mut hurried = self.hurried.subscribe();
+        let hurry = async {
+            // Cannot fail: the sender is ours.
+            let _ = hurried.wait_for(|hurried| *hurried).await;
+            sleep(HURRY + more).await;
+            format!("no answer within {} s after it was told to stop", (HURRY + more).as_secs())
+        };
+        let done = self.runtime.block_on(async {
+            tokio::select! {
+                done = waited => done,
+                late = hurry => Err(late),
+            }
+        });
+        done.unwrap_or_else(|what| {
+            Err(PlaceError { act, name: name.to_owned(), what, trouble: Trouble::Away })
         })
     }
 }

@@ -17,6 +17,7 @@ use votestream_archive::manifest::chain;
 use votestream_archive::place::{self, Place};
 use votestream_archive::{ArchiveUrl, Kept};
 use votestream_election::Election;
+use votestream_engine::Shutdown;
 use votestream_engine::archive::{ArchiveOptions, ArchiveSummary, Archived, OnArchived, run as run_archive};
 use votestream_log::{LogReader, LogUrl};
 use votestream_store::{ReaderStore, StoreUrl};
@@ -46,6 +47,7 @@ pub fn run(command: &ArchiveCommand) -> Result<Outcome> {
 fn archive(args: &Archive, (log_url, archive_url): (&LogUrl, &ArchiveUrl), kept: Kept) -> Result<Outcome> {
     let (shutdown, starting) = signals::listen_while_starting()?;
     let place = place::open(archive_url)?;
+    hurry(&place, &shutdown);
     let election = election(args, &*place)?;
     let place = heads::guarded(place, args.store.as_deref(), make_up())?;
     let log = Arc::new(LogReader::open_url(log_url)?);
@@ -86,6 +88,16 @@ fn archive(args: &Archive, (log_url, archive_url): (&LogUrl, &ArchiveUrl), kept:
     bar.finish_and_clear();
     report(&archived?);
     Ok(Outcome::Done)
+}
+
+/// Has a storage that does not answer waited for no longer than some seconds once `shutdown` is raised.
+pub fn hurry(place: &Arc<dyn Place>, shutdown: &Shutdown) {
+    let place = Arc::downgrade(place);
+    shutdown.on_raise(move || {
+        if let Some(place) = place.upgrade() {
+            place.hurry();
+        }
+    });
 }
 
 /// How this program archives unless told otherwise; as the flags' defaults say it.

@@ -74,7 +74,9 @@ fn restore(args: &Ingest, archive: &str) -> Result<Outcome> {
     use votestream_engine::produce::{check_restorable, restore_log, source_of_archive};
     args.log.parse::<LogUrl>()?;
     let (shutdown, starting) = signals::listen_while_starting()?;
-    let archive = Archive::open(place::open(&archive.parse::<ArchiveUrl>()?)?)?;
+    let place = place::open(&archive.parse::<ArchiveUrl>()?)?;
+    super::archive::hurry(&place, &shutdown);
+    let archive = Archive::open(place)?;
     check_restorable(&archive)?;
     let writer = writing::open(&args.log, args.create_topic)?;
     let id = source_of_archive(&archive);

@@ -28,6 +28,7 @@ pub(super) fn run(args: &Prune) -> Result<Outcome> {
         seed: random(),
     };
     let shutdown = signals::listen()?;
+    super::hurry(&place, &shutdown);
     let summary = prune(&place, &options, &shutdown).with_context(|| format!("cannot prune {url}"))?;
     report(&summary)?;
     if shutdown.is_raised() {

@@ -2,6 +2,7 @@
 
 use super::{claim, conclude, rebuild, say_what_is_held, trace, with_bar};
 use crate::args::Recount;
+use crate::commands::archive::hurry;
 use crate::commands::now;
 use crate::{Outcome, contest, progress, signals};
 use anyhow::{Context, Result, bail};
@@ -11,6 +12,7 @@ use votestream_archive::place::KeptPlace;
 use votestream_archive::{Archive, ArchiveUrl, place};
 use votestream_election::Election;
 use votestream_election::fold::Misrouted;
+use votestream_engine::Shutdown;
 use votestream_engine::recount::{
     ArchiveSource, Claim, RecountOptions, RestoreOptions, Side, Source, archive_memory_min, claim_of_archive,
     pseudonymous, recount_archive, restore_store,
@@ -27,6 +29,13 @@ pub(super) type Opened = Archive;
 pub(super) fn open(url: &str) -> Result<Archive> {
     let url: ArchiveUrl = url.parse()?;
     Ok(Archive::open(Arc::new(KeptPlace::new(place::open(&url)?, FILES_KEPT)))?)
+}
+
+/// Listens for signals; once told to stop, the archive's storage is waited for no longer than some seconds.
+fn listen(archive: &Archive) -> Result<Shutdown> {
+    let shutdown = signals::listen()?;
+    hurry(archive.place(), &shutdown);
+    Ok(shutdown)
 }
 
 /// Recounts the archive.
@@ -49,7 +58,7 @@ pub(super) fn run(args: &Recount, options: &RecountOptions) -> Result<Outcome> {
     let claim = claim::of_store(&election, (&store, &seen), &|partition| {
         Some(archive.manifest().partitions.get(partition.0 as usize)?.rows_from())
     })?;
-    let shutdown = signals::listen()?;
+    let shutdown = listen(&archive)?;
     let mut report =
         with_bar(|tell| Ok(recount_archive(&election, &archive, &claim, options, (&shutdown, tell))?))?;
     if !shutdown.is_raised() {
@@ -70,7 +79,7 @@ pub(super) fn run(args: &Recount, options: &RecountOptions) -> Result<Outcome> {
 fn without_store(args: &Recount, archive: &Archive, options: &RecountOptions) -> Result<Outcome> {
     let election = contest::overridden(archive.election().clone(), &args.election)?;
     let claim = claim_of_archive(&election, archive);
-    let shutdown = signals::listen()?;
+    let shutdown = listen(archive)?;
     let report =
         with_bar(|tell| Ok(recount_archive(&election, archive, &claim, options, (&shutdown, tell))?))?;
     if !report.differences.is_empty() {
@@ -97,7 +106,7 @@ fn from_scratch(
         );
     }
     let mut store = rebuild::open_or_set_aside(url)?;
-    let shutdown = signals::listen()?;
+    let shutdown = listen(archive)?;
     let restore = RestoreOptions {
         threads: options.threads,
         misrouted: if args.misrouted.is_some() { Misrouted::Reject } else { Misrouted::Stop },
