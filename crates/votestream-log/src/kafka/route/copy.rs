@@ -3,6 +3,7 @@
 use super::RouteOptions;
 use crate::error::LogError;
 use crate::kafka::client::Client;
+use crate::kafka::cluster::Cluster;
 use crate::kafka::librdkafka;
 use crate::kafka_url::KafkaUrl;
 use crate::reader::LogReader;
@@ -30,6 +31,8 @@ pub(super) struct Copy {
     /// Positions are committed with it, so that those of a copy that was deleted since say nothing.
     pub(super) id: LogId,
     pub(super) partitions: u32,
+    /// Its brokers.
+    pub(super) cluster: Cluster,
 }
 
 /// Where the copy of the topic at `url` is.
@@ -91,7 +94,7 @@ impl Copy {
         if was != now {
             return Err(LogError::Repartitioned { topic: copy.topic, was, now });
         }
-        Ok(Self { url: copy, id: client.log_id(), partitions: now })
+        Ok(Self { url: copy, id: client.log_id(), partitions: now, cluster: Cluster::new(client) })
     }
 }
 

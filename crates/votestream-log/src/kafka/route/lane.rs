@@ -7,7 +7,6 @@ use super::copy::Copy;
 use super::worker::{Event, Job, Worker};
 use crate::batch::{Header, LENGTH_KEY, PlainBuilder, Record};
 use crate::error::LogError;
-use crate::kafka::cluster::Cluster;
 use crate::kafka::group::Group;
 use crate::kafka::librdkafka;
 use crate::kafka_url::KafkaUrl;
@@ -52,8 +51,6 @@ pub(super) struct Site {
     pub(super) url: KafkaUrl,
     /// What librdkafka's clients are configured with.
     pub(super) config: ClientConfig,
-    /// The copy's brokers.
-    pub(super) cluster: Cluster,
     pub(super) source_id: LogId,
     pub(super) copy: Copy,
     pub(super) group: Group,

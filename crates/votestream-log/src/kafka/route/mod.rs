@@ -20,8 +20,6 @@ mod recover;
 
 pub use copy::{COPY_SUFFIX, copy_of, create_copy};
 
-use super::client::Client;
-use super::cluster::Cluster;
 use super::group::Group;
 use super::librdkafka;
 use crate::assigned::Assigned;
@@ -123,7 +121,6 @@ pub fn route(
     let source = LogReader::open_url(&LogUrl::Kafka(url.clone()))?;
     let copy = Copy::open(url, &source, options)?;
     BatchEncoder::for_url(url)?;
-    let cluster = Cluster::new(Client::connect(&copy.url)?);
     let config = librdkafka::client_config(url)?;
     let group = Group::join_with(url, &group_id(source.log_id()), &[("isolation.level", "read_committed")])?;
     let (ends, starts) = (source.refresh_ends()?, source.start_offsets()?);
@@ -132,7 +129,7 @@ pub fn route(
         options,
         finished: starts.iter().zip(&ends).map(|(start, end)| start >= end).collect(),
         summary: RouteSummary { source_ends: ends.clone(), ..RouteSummary::default() },
-        site: Arc::new(Site { url: url.clone(), config, cluster, source_id: source.log_id(), copy, group }),
+        site: Arc::new(Site { url: url.clone(), config, source_id: source.log_id(), copy, group }),
         source,
         ends,
         starts,

@@ -73,13 +73,13 @@ impl Producer {
         let id = format!("votestream-route-{}-{}", site.source_id, partition.0);
         let encoder = BatchEncoder::for_url(&site.url)?;
         let request = producing::init(&id, TRANSACTION_TIMEOUT);
-        let (coordinator, stamp) = Retry::until(OPEN_WAIT, &site.cluster).run(|| {
+        let (coordinator, stamp) = Retry::until(OPEN_WAIT, &site.copy.cluster).run(|| {
             if gone() {
                 return Err(LogError::Closed);
             }
             // Whoever led the partitions when the last one failed may lead them no more.
-            site.cluster.client().refresh()?;
-            let mut connection = site.cluster.connect_coordinator(Role::Transaction, &id)?;
+            site.copy.cluster.client().refresh()?;
+            let mut connection = site.copy.cluster.connect_coordinator(Role::Transaction, &id)?;
             let answer = connection.call(&request)?;
             let stamp = identity(connection.place(), &answer, true)?;
             Ok((connection, stamp))
@@ -108,10 +108,10 @@ impl Producer {
             let base_sequence = self.sequences[p];
             self.sequences[p] = sequence_after(base_sequence, batch.records());
             Stamp { base_sequence, ..self.stamp }.put(&mut bytes);
-            let node = self.site.cluster.leader(partition)?.node;
+            let node = self.site.copy.cluster.leader(partition)?.node;
             let link = match self.links.entry(node) {
                 Entry::Occupied(link) => link.into_mut(),
-                Entry::Vacant(room) => room.insert(Link::new(self.site.cluster.connect(node)?)),
+                Entry::Vacant(room) => room.insert(Link::new(self.site.copy.cluster.connect(node)?)),
             };
             // A request has one batch of a partition.
             let held = link.next.iter().any(|(other, _)| *other == p);
@@ -156,7 +156,7 @@ impl Producer {
             return Ok(());
         }
         let numbers = wanted.iter().map(|p| *p as i32).collect();
-        let topic = self.site.cluster.client().topic_name();
+        let topic = self.site.copy.cluster.client().topic_name();
         let request = producing::add_partitions(&self.id, self.stamp, topic, numbers);
         self.ask("AddPartitionsToTxn", &request, producing::not_added)?;
         self.added.extend(wanted);
@@ -189,7 +189,7 @@ impl Producer {
             .with_topics(vec![topic]);
         let mut connection = match self.group_coordinator.take() {
             Some(connection) => connection,
-            None => self.site.cluster.connect_coordinator(Role::Group, &name)?,
+            None => self.site.copy.cluster.connect_coordinator(Role::Group, &name)?,
         };
         let answer = connection.call_within(&request, TRANSACTION_TIMEOUT)?;
         let told = answer.topics.first().and_then(|topic| topic.partitions.first());
@@ -246,7 +246,7 @@ impl Link {
         }
         self.requests.push_back(self.next.len());
         self.next_bytes = 0;
-        let topic = site.cluster.client().topic_name();
+        let topic = site.copy.cluster.client().topic_name();
         self.connection.send(&producing::produce(topic, self.next.drain(..), Some(id)))?;
         Ok(())
     }

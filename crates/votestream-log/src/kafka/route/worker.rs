@@ -68,7 +68,7 @@ impl Worker {
                 let Some(next) = next else { return Ok(None) };
                 sound.commit(self.partition, next).map(|()| Some(EventKind::Committed))
             });
-            if self.tell(events, done.map(|kind| ((), kind))).is_none() {
+            if self.tell(events, done.map(|kind| ((), kind)).map_err(Failure::of)).is_none() {
                 producer = None;
             }
         }
@@ -80,11 +80,11 @@ impl Worker {
     }
 
     /// Tells the router what was done, if it is to know, and gives the rest back; `None`: it failed.
-    fn tell<T>(&self, events: &Sender<Event>, told: Result<(T, Option<EventKind>), LogError>) -> Option<T> {
+    fn tell<T>(&self, events: &Sender<Event>, told: Result<(T, Option<EventKind>), Failure>) -> Option<T> {
         let (rest, kind) = match told {
             Ok((rest, kind)) => (Some(rest), kind),
-            Err(error) if is_denied(&error) => (None, Some(EventKind::Denied(error))),
-            Err(error) => (None, Some(EventKind::Failed(error))),
+            Err(Failure { error, denied: true }) => (None, Some(EventKind::Denied(error))),
+            Err(Failure { error, denied: false }) => (None, Some(EventKind::Failed(error))),
         };
         if let Some(kind) = kind {
             // Nobody listens any more when routing has ended.
@@ -94,13 +94,14 @@ impl Worker {
     }
 
     /// Fences whoever routed the partition before, ends what it had begun, and asks how far it came.
-    fn open(&self, jobs: &Receiver<Job>) -> Result<(Option<Producer>, Option<EventKind>), LogError> {
+    fn open(&self, jobs: &Receiver<Job>) -> Result<(Option<Producer>, Option<EventKind>), Failure> {
         // Nothing is asked of the lane before it is open.
         let gone = || matches!(jobs.try_recv(), Err(TryRecvError::Disconnected));
-        let producer = Producer::open(&self.site, self.partition, gone)?;
-        let begin = self
-            .begin()
-            .map_err(|error| librdkafka::failed(&self.site.url, "take a partition's routing over", &error))?;
+        let producer = Producer::open(&self.site, self.partition, gone).map_err(Failure::of)?;
+        let begin = self.begin().map_err(|error| Failure {
+            denied: librdkafka::is_denied(&error),
+            error: librdkafka::failed(&self.site.url, "take a partition's routing over", &error),
+        })?;
         Ok((Some(producer), Some(EventKind::Opened(begin))))
     }
 
@@ -125,24 +126,33 @@ fn gather(first: Job, jobs: &Receiver<Job>) -> (Vec<(PartitionId, SealedBatch)>,
     (batches, None)
 }
 
-/// Whether opening anew does not help.
-fn is_denied(error: &LogError) -> bool {
-    match error {
-        LogError::Kafka { code, .. } => {
-            let passes = producing::is_ended_by_others(*code)
-                || matches!(
-                    E::try_from_code(*code),
-                    Some(
-                        E::OutOfOrderSequenceNumber
-                            | E::DuplicateSequenceNumber
-                            | E::MessageTooLarge
-                            | E::RecordListTooLarge
-                            | E::CorruptMessage
-                    )
-                );
-            !error.is_transient() && !passes
-        }
-        LogError::Closed => false,
-        error => !error.is_transient(),
+/// What went wrong, and whether opening anew does not help.
+struct Failure {
+    error: LogError,
+    denied: bool,
+}
+
+impl Failure {
+    /// Of the producer.
+    fn of(error: LogError) -> Self {
+        let denied = match &error {
+            LogError::Kafka { code, .. } => {
+                let passes = producing::is_ended_by_others(*code)
+                    || matches!(
+                        E::try_from_code(*code),
+                        Some(
+                            E::OutOfOrderSequenceNumber
+                                | E::DuplicateSequenceNumber
+                                | E::MessageTooLarge
+                                | E::RecordListTooLarge
+                                | E::CorruptMessage
+                        )
+                    );
+                !error.is_transient() && !passes
+            }
+            LogError::Closed => false,
+            error => !error.is_transient(),
+        };
+        Self { error, denied }
     }
 }
