@@ -3,9 +3,20 @@
 #[path = "../kafka_common/mod.rs"]
 mod kafka_common;
 
+#[path = "../kafka_reader/cluster.rs"]
+mod cluster;
+
 mod topic;
 
 mod process;
+
+mod fail_over;
+
+/// What a cluster of a test's own needs.
+mod support {
+    pub use crate::kafka_common::names::variable;
+    pub use crate::kafka_common::waiting::{PATIENCE, until};
+}
 
 use kafka_common::{PATIENCE, broker, eventually, topic};
 use process::RouterProcess;
@@ -20,6 +31,8 @@ use votestream_log::{
     route,
 };
 
+/// Who reads where a test's cluster makes URLs.
+const READER: votestream_log::ReaderKind = votestream_log::ReaderKind::Native;
 const SESSION_MS: u32 = 6_000;
 const PARTITIONS: u32 = 4;
 const UNTIL_END: RouteOptions = RouteOptions { until_end: true, from_log_start: false };

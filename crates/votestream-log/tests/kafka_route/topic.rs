@@ -5,7 +5,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 use std::sync::{Arc, Mutex};
@@ -99,23 +99,37 @@ pub fn scatter(url: &KafkaUrl, partitions: u32, votes: u32) -> Vec<Sent> {
 
 /// All of a copy that is committed, partition by partition.
 pub fn read_copy(copy: &KafkaUrl) -> Vec<Copied> {
-    let mut config = config(copy);
-    config.set("group.id", "test-reads-copy").set("enable.auto.commit", "false");
+    read(copy, |message| copied(message))
+}
+
+/// All of a source, partition by partition.
+pub fn read_source(source: &KafkaUrl) -> Vec<Sent> {
+    read(source, |message| Sent {
+        partition: u32::try_from(message.partition()).unwrap(),
+        offset: u64::try_from(message.offset()).unwrap(),
+        timestamp: message.timestamp().to_millis().unwrap(),
+        value: message.payload().map(<[u8]>::to_vec),
+    })
+}
+
+fn read<T>(url: &KafkaUrl, taken: impl Fn(&BorrowedMessage<'_>) -> T) -> Vec<T> {
+    let mut config = config(url);
+    config.set("group.id", "test-reads").set("enable.auto.commit", "false");
     config.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
     let consumer: BaseConsumer = config.create().unwrap();
-    let metadata = consumer.fetch_metadata(Some(&copy.topic), Duration::from_secs(30)).unwrap();
+    let metadata = consumer.fetch_metadata(Some(&url.topic), Duration::from_secs(30)).unwrap();
     let partitions = metadata.topics()[0].partitions().len();
     let mut all = Vec::new();
     for partition in 0..i32::try_from(partitions).unwrap() {
         // A dead router's transaction ends by itself within seconds; only then is what is committed behind it seen.
-        let high = consumer.fetch_watermarks(&copy.topic, partition, Duration::from_secs(30)).unwrap().1;
+        let high = consumer.fetch_watermarks(&url.topic, partition, Duration::from_secs(30)).unwrap().1;
         let mut assigned = TopicPartitionList::new();
-        assigned.add_partition_offset(&copy.topic, partition, Offset::Beginning).unwrap();
+        assigned.add_partition_offset(&url.topic, partition, Offset::Beginning).unwrap();
         consumer.assign(&assigned).unwrap();
         eventually("the partition is read", || {
             loop {
                 match consumer.poll(Duration::from_millis(100))? {
-                    Ok(message) => all.push(copied(&message)),
+                    Ok(message) => all.push(taken(&message)),
                     Err(KafkaError::PartitionEOF(_)) => {
                         let told = consumer.position().unwrap().elements()[0].offset();
                         let at = if let Offset::Offset(at) = told { at } else { 0 };

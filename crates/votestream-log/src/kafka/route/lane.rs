@@ -90,6 +90,8 @@ pub(super) struct Lane {
     /// Since when a transaction is open.
     begun: Option<Instant>,
     held: Held,
+    /// What the last transaction held whose end was not heard of, and the position that it was to commit.
+    doubted: Option<(Offset, Held)>,
     /// The reader had nothing when it was last asked.
     drained: bool,
     /// Of each partition of the copy: the batch that is being laid out.
@@ -140,6 +142,7 @@ impl Lane {
             .spawn(move || worker.run(&work, &events))
             .map_err(|error| librdkafka::no_thread(&site.url, error))?;
         let first = (TRANSACTION_RECORDS_MAX, BATCH_BYTES_MAX, PAUSE_MIN);
+        let doubted = past.as_ref().and_then(|past| past.doubted);
         let (records_max, batch_bytes, pause) = past.map_or(first, |past| {
             let halved = (past.records_max / 2).max(TRANSACTION_RECORDS_MIN);
             (halved, past.batch_bytes, (past.pause * 2).min(PAUSE_MAX))
@@ -153,6 +156,7 @@ impl Lane {
             committed: None,
             begun: None,
             held: Held::default(),
+            doubted,
             drained: false,
             builders: std::iter::repeat_with(PlainBuilder::default)
                 .take(site.copy.partitions as usize)
@@ -173,10 +177,13 @@ impl Lane {
         self.position
     }
 
-    /// The lane is open; `reader` stands at `from`. `committed`: that is a committed position.
-    pub(super) fn start(&mut self, reader: PartitionReader, from: Offset, committed: bool) {
+    /// The lane is open; `reader` stands at `from`. `committed`: that is a committed position. Answers what a transaction held that turns
+    /// out to be in the copy.
+    pub(super) fn start(&mut self, reader: PartitionReader, from: Offset, committed: bool) -> Option<Held> {
         (self.reader, self.position, self.committed) = (Some(reader), from, committed.then_some(from));
         self.phase = Phase::Reading;
+        let (next, held) = self.doubted.take()?;
+        (committed && from == next).then_some(held)
     }
 
     /// The transaction is in the copy. Answers what it held.
@@ -188,6 +195,9 @@ impl Lane {
     }
 
     fn fail(&mut self) {
+        if self.phase == Phase::Committing {
+            self.doubted = Some((self.position, self.held));
+        }
         self.phase = Phase::Failed(Instant::now() + self.pause);
         (self.reader, self.works) = (None, None);
     }

@@ -29,7 +29,7 @@ use crate::kafka_url::KafkaUrl;
 use crate::reader::LogReader;
 use crate::url::LogUrl;
 use copy::Copy;
-use lane::{Lane, Phase, Site};
+use lane::{Held, Lane, Phase, Site};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -85,6 +85,16 @@ pub struct RouteSummary {
     pub source_ends: Vec<Offset>,
     /// Whether all before `source_ends` is routed.
     pub complete: bool,
+}
+
+impl RouteSummary {
+    /// A transaction is in the copy.
+    fn add(&mut self, held: Held) {
+        self.routed += held.records;
+        self.voterless += held.voterless;
+        self.too_large += held.too_large;
+        self.transactions += 1;
+    }
 }
 
 struct Router<'a> {
@@ -207,15 +217,15 @@ impl Router<'_> {
                     Begin::Found(from) => (from, false),
                     Begin::Start => (self.starts[index], false),
                 };
-                lane.start(self.source.partition(event.partition, from)?, from, committed);
+                let reader = self.source.partition(event.partition, from)?;
+                if let Some(held) = lane.start(reader, from, committed) {
+                    self.summary.add(held);
+                }
                 self.finished[index] |= committed && from >= self.ends[index];
             }
             EventKind::Committed => {
-                let done = lane.committed();
-                self.summary.routed += done.records;
-                self.summary.voterless += done.voterless;
-                self.summary.too_large += done.too_large;
-                self.summary.transactions += 1;
+                let held = lane.committed();
+                self.summary.add(held);
                 let index = event.partition.0 as usize;
                 self.finished[index] |= lane.position() >= self.ends[index];
             }
