@@ -53,7 +53,7 @@ case ${1:-} in
   beside-services)
     began=$(date +%s)
     lanes=()
-    for lane in page-and-kafka chaos-and-spark; do
+    for lane in page-and-chaos kafka-and-spark; do
       # A process group of its own, so that all of it can be ended.
       set -m
       scripts/test.sh "$lane" >"target/$lane.log" 2>&1 &
@@ -66,7 +66,7 @@ case ${1:-} in
     scripts/test.sh rust-and-end-to-end || status=$?
     for lane in "${lanes[@]}"; do wait "$lane" || status=$?; done
     trap - EXIT
-    cat target/page-and-kafka.log target/chaos-and-spark.log
+    cat target/page-and-chaos.log target/kafka-and-spark.log
     echo "── the three lanes: $(($(date +%s) - began)) s"
     step "outside: what is measured in time" outside tests -m alone || status=$?
     steps_report
@@ -82,14 +82,14 @@ case ${1:-} in
     spark_suites
     exit 0
     ;;
-  page-and-kafka)
+  page-and-chaos)
     step "outside: the page" outside tests/web -m "not alone"
-    step "Rust: the log on real brokers" rust_suites kafka
+    step "outside: oracle, chaos" outside tests/oracle tests/chaos -m "not alone"
     steps_report
     exit 0
     ;;
-  chaos-and-spark)
-    step "outside: oracle, chaos" outside tests/oracle tests/chaos -m "not alone"
+  kafka-and-spark)
+    step "Rust: the log on real brokers" rust_suites kafka
     # Servers of their own, for no longer than that: a Spark server takes what memory and time there is.
     step "epochs on Apache Spark" env SERVICES="kafka secured hdfs s3 spark" scripts/with-services.sh scripts/test.sh beside-spark
     steps_report
