@@ -32,7 +32,9 @@ impl Shutdown {
             std::mem::take(&mut *hooks)
         };
         self.0.wake.notify_all();
-        hooks.into_iter().for_each(|hook| hook());
+        for hook in hooks {
+            hook();
+        }
     }
 
     /// Does `hook` when it is raised, or now when it is: for those who wait for something else. It must not block.
