@@ -2,6 +2,7 @@
 //!
 //! When to ask, and what to do about an answer, is left to who produces.
 
+use super::connection::FRAME_BYTES_MAX;
 use super::error::refused;
 use crate::batch::Stamp;
 use crate::error::LogError;
@@ -16,6 +17,10 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use std::time::Duration;
 
+/// Most requests under way on a connection: as many batches of a partition as a broker keeps in order.
+pub(crate) const REQUESTS_MAX: usize = 5;
+/// Most bytes of one request, far below what a frame may have.
+pub(crate) const REQUEST_BYTES_MAX: usize = FRAME_BYTES_MAX / 8;
 /// How long a leader may wait for its followers.
 const REPLICATION_TIME_MAX: Duration = Duration::from_secs(10);
 /// While the brokers write the last transaction's markers: first and longest wait before asking again.
@@ -98,6 +103,11 @@ pub(crate) fn is_ended_by_others(code: i16) -> bool {
                 | E::TransactionAbortable
         )
     )
+}
+
+/// Whether a refusal says that the topic takes no batch so large.
+pub(crate) fn is_too_large(code: i16) -> bool {
+    matches!(E::try_from_code(code), Some(E::MessageTooLarge | E::RecordListTooLarge))
 }
 
 /// A batch of each partition, encoded and stamped.

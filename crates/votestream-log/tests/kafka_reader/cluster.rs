@@ -11,6 +11,21 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use votestream_log::KafkaUrl;
 
+/// Brokers' own topics are on all three, too; records' times are old, and are kept all the same.
+pub const REPLICATED: &str = "log.retention.hours=-1\ntransaction.state.log.replication.factor=3\ntransaction.state.log.min.isr=2\n\
+                              transaction.state.log.num.partitions=3\noffsets.topic.replication.factor=3\n\
+                              offsets.topic.num.partitions=1\nreplica.lag.time.max.ms=5000\ncontrolled.shutdown.enable=true";
+
+/// What befalls a broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    Killed,
+    /// It hands its partitions over and ends.
+    Stopped,
+    /// It keeps its connections and says nothing any more.
+    Silent,
+}
+
 /// Some brokers; the first is the controller, too.
 pub struct Cluster {
     dir: tempfile::TempDir,
@@ -73,6 +88,23 @@ impl Cluster {
     pub fn restart(&mut self, id: usize) {
         self.launch(id);
         self.await_up(id);
+    }
+
+    /// It befalls a broker.
+    pub fn strike(&mut self, id: usize, fault: Fault) {
+        match fault {
+            Fault::Killed => self.kill(id),
+            Fault::Stopped => self.stop(id),
+            Fault::Silent => self.freeze(id),
+        }
+    }
+
+    /// The broker is there again.
+    pub fn mend(&mut self, id: usize, fault: Fault) {
+        match fault {
+            Fault::Silent => self.thaw(id),
+            Fault::Killed | Fault::Stopped => self.restart(id),
+        }
     }
 
     /// Ends a broker without a word.

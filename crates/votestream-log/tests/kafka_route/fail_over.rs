@@ -1,6 +1,6 @@
 //! Three brokers, each record on all of them: leaders and coordinators are killed, stopped and silenced while a topic is routed.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Fault, REPLICATED};
 use crate::kafka_common::unique;
 use crate::kafka_common::waiting::until;
 use crate::topic::{read_source, voter_of};
@@ -10,21 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use votestream_log::{KafkaUrl, RouteOptions, create_topic, route};
 
-/// The brokers' own topics are on all of them, too; the records' times are old, and are kept all the same.
-const CONFIG: &str = "log.retention.hours=-1\ntransaction.state.log.replication.factor=3\ntransaction.state.log.min.isr=2\n\
-                      transaction.state.log.num.partitions=3\noffsets.topic.replication.factor=3\n\
-                      offsets.topic.num.partitions=3\nmin.insync.replicas=2\nreplica.lag.time.max.ms=5000\n\
-                      controlled.shutdown.enable=true";
 /// Records that are sent at once, in turn over the partitions.
 const BURST: u64 = 2_000;
-
-/// What befalls a broker; the first one is the controller and is spared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    Killed,
-    Stopped,
-    Silent,
-}
 
 /// Lets the threads end, whatever becomes of the test.
 struct Ends<'a>(&'a AtomicBool, &'a AtomicBool);
@@ -59,7 +46,8 @@ fn feed(url: &KafkaUrl, sent: &AtomicU64, stop: &AtomicBool) {
 
 #[test]
 fn leaders_fail_while_a_topic_is_routed() {
-    let mut cluster = Cluster::start(3, CONFIG);
+    let mut cluster =
+        Cluster::start(3, &format!("{REPLICATED}\noffsets.topic.num.partitions=3\nmin.insync.replicas=2"));
     let mut url = cluster.url(&unique("fail-over"));
     url.options.session_timeout_ms = SESSION_MS;
     assert!(create_topic(&url, PARTITIONS, 3).unwrap());
@@ -82,18 +70,12 @@ fn leaders_fail_while_a_topic_is_routed() {
             });
         };
         caught_up("it copies");
+        // The first broker is the controller, too, and is spared.
         for (node, fault) in [(2, Fault::Killed), (3, Fault::Stopped), (2, Fault::Silent), (3, Fault::Killed)]
         {
-            match fault {
-                Fault::Killed => cluster.kill(node),
-                Fault::Stopped => cluster.stop(node),
-                Fault::Silent => cluster.freeze(node),
-            }
+            cluster.strike(node, fault);
             caught_up(&format!("it copies while broker {node} is away: {fault:?}"));
-            match fault {
-                Fault::Silent => cluster.thaw(node),
-                Fault::Killed | Fault::Stopped => cluster.restart(node),
-            }
+            cluster.mend(node, fault);
             caught_up(&format!("it copies after broker {node} was away: {fault:?}"));
         }
         fed.store(true, Ordering::Release);

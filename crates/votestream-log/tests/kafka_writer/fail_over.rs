@@ -1,7 +1,7 @@
 //! Three brokers, each record on all of them (`min.insync.replicas` 2): leaders killed, stopped and silenced while batches are on their
 //! way. Nothing is lost, doubled or out of order, and every acknowledgement comes.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Fault, REPLICATED};
 use crate::support::{Deadline, Source, check, open, read, until};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -9,25 +9,11 @@ use std::sync::mpsc::RecvTimeoutError;
 use votestream_election::{Offset, SourceId};
 use votestream_log::{KafkaUrl, LogError, describe};
 
-/// The brokers' own topics are on all of them, too; the records' times are old, and are kept all the same.
-const CONFIG: &str = "log.retention.hours=-1\ntransaction.state.log.replication.factor=3\ntransaction.state.log.min.isr=2\n\
-                      transaction.state.log.num.partitions=3\noffsets.topic.replication.factor=3\n\
-                      offsets.topic.num.partitions=1\nreplica.lag.time.max.ms=5000\ncontrolled.shutdown.enable=true";
 /// Who leads at first, and who follows.
 const REPLICAS: &[&[i32]] = &[&[2, 3, 1], &[3, 2, 1], &[1, 2, 3], &[2, 1, 3]];
 const PARTITIONS: u32 = REPLICAS.len() as u32;
 /// Records between two faults, and while a broker is away.
 const STEP: u64 = 60_000;
-
-/// What befalls a broker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    Killed,
-    /// It hands its partitions over and ends.
-    Stopped,
-    /// It keeps its connections and says nothing any more.
-    Silent,
-}
 
 fn topic(cluster: &Cluster) -> KafkaUrl {
     let name = crate::support::unique("fail-over");
@@ -75,11 +61,7 @@ fn append_through(
         let node = busiest(url);
         std::thread::scope(|scope| {
             // Batches are under way when it happens, and more come while nobody leads.
-            let failed = scope.spawn(|| match fault {
-                Fault::Killed => cluster.kill(node),
-                Fault::Stopped => cluster.stop(node),
-                Fault::Silent => cluster.freeze(node),
-            });
+            let failed = scope.spawn(|| cluster.strike(node, *fault));
             (next..next + STEP).for_each(|index| maker.push(index).unwrap());
             failed.join().unwrap();
         });
@@ -89,10 +71,7 @@ fn append_through(
         // Returns once all is acknowledged, with that broker away.
         maker.flush().unwrap();
         assert!(*fault == Fault::Stopped || leads_nothing(url, node as i32), "{node} is away");
-        match fault {
-            Fault::Silent => cluster.thaw(node),
-            Fault::Killed | Fault::Stopped => cluster.restart(node),
-        }
+        cluster.mend(node, *fault);
         until("all replicas are in sync again", || in_sync(url));
     }
     next
@@ -129,7 +108,7 @@ fn check_told(acks: &crate::support::Acks, read: &[crate::support::Read], record
 
 #[test]
 fn leaders_fail_while_batches_are_appended() {
-    let mut cluster = Cluster::start(3, CONFIG);
+    let mut cluster = Cluster::start(3, REPLICATED);
     let url = topic(&cluster);
     let writer = open(&url);
     let mut maker = Source::new(&writer, None, 8_000);
@@ -144,7 +123,7 @@ fn leaders_fail_while_batches_are_appended() {
 
 #[test]
 fn leaders_fail_while_a_source_appends_in_transactions_and_goes_on() {
-    let mut cluster = Cluster::start(3, CONFIG);
+    let mut cluster = Cluster::start(3, REPLICATED);
     let url = topic(&cluster);
     let mut records = 0;
     for faults in [[Fault::Killed, Fault::Stopped], [Fault::Silent, Fault::Killed]] {

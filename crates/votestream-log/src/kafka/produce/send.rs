@@ -4,7 +4,7 @@
 
 use super::batch_error;
 use super::lane::{Stage, Verdict, Where};
-use super::shared::{Gate, REQUEST_BYTES_MAX, Shared, State};
+use super::shared::{Gate, Shared, State};
 use super::split;
 use crate::batch::{BatchEncoder, Stamp};
 use crate::crash::point;
@@ -16,7 +16,7 @@ use crate::kafka::cluster::Cluster;
 use crate::kafka::config::REQUEST_TIMEOUT;
 use crate::kafka::connection::Connection;
 use crate::kafka::error::{self, Sort, refused, sort};
-use crate::kafka::producing;
+use crate::kafka::producing::{self, REQUEST_BYTES_MAX, REQUESTS_MAX};
 use crate::url::Codec;
 use bytes::Bytes;
 use kafka_protocol::ResponseError as E;
@@ -27,8 +27,6 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use votestream_election::Offset;
 
-/// Most requests under way on a connection.
-const REQUESTS_MAX: usize = 5;
 /// While requests are under way and more could be sent, how often it is looked whether there is more.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// A broker that is silent for so long is no more waited for once others lead the partitions that it was sent batches of.
@@ -251,7 +249,7 @@ impl Sender {
                     return Err(LogError::AcknowledgedLost { topic, partition: partition as u32 });
                 }
             }
-            Some(E::MessageTooLarge | E::RecordListTooLarge) => {
+            Some(_) if producing::is_too_large(code) => {
                 self.split(state, partition, sequence)?;
             }
             Some(_) if in_transactions && producing::is_ended_by_others(code) => {

@@ -9,7 +9,6 @@ use super::lane::{Lane, Parcel, Stage, Where};
 use crate::batch::{RECORDS_BYTES_MAX, SealedBatch, Stamp};
 use crate::error::LogError;
 use crate::kafka::NodeId;
-use crate::kafka::connection::FRAME_BYTES_MAX;
 use crate::watch::LogWatch;
 use crate::writer::{Ack, QUEUE_BATCHES_MAX, QUEUE_BYTES_MAX, TryAppendError};
 use std::collections::VecDeque;
@@ -19,8 +18,6 @@ use votestream_election::{PartitionId, SourceId};
 
 /// Most bytes (encoded) that are encoded and not acknowledged; the encoding thread then waits for the brokers.
 pub(super) const ENCODED_BYTES_MAX: usize = 32 << 20;
-/// Most bytes of one request, far below what a frame may have.
-pub(super) const REQUEST_BYTES_MAX: usize = FRAME_BYTES_MAX / 8;
 
 pub(super) struct Shared {
     state: Mutex<State>,

@@ -9,9 +9,9 @@ use crate::batch::{Header, LENGTH_KEY, PlainBuilder, Record};
 use crate::error::LogError;
 use crate::kafka::group::Group;
 use crate::kafka::librdkafka;
+use crate::kafka::producing;
 use crate::kafka_url::KafkaUrl;
 use crate::reader::PartitionReader;
-use kafka_protocol::ResponseError as E;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use std::sync::Arc;
@@ -354,6 +354,5 @@ impl Lane {
 }
 
 fn is_too_large(error: &LogError) -> bool {
-    matches!(error, LogError::Kafka { code, .. }
-        if matches!(E::try_from_code(*code), Some(E::MessageTooLarge | E::RecordListTooLarge)))
+    matches!(error, LogError::Kafka { code, .. } if producing::is_too_large(*code))
 }

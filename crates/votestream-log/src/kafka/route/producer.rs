@@ -11,10 +11,10 @@ use crate::error::LogError;
 use crate::kafka::NodeId;
 use crate::kafka::client::Role;
 use crate::kafka::cluster::Retry;
-use crate::kafka::connection::{Connection, FRAME_BYTES_MAX};
+use crate::kafka::connection::Connection;
 use crate::kafka::error::{refused, rest};
 use crate::kafka::produce::{batch_error, sequence_after};
-use crate::kafka::producing::{self, MARKERS_WAIT, identity};
+use crate::kafka::producing::{self, MARKERS_WAIT, REQUEST_BYTES_MAX, REQUESTS_MAX, identity};
 use crate::kafka::request::Request;
 use bytes::Bytes;
 use kafka_protocol::ResponseError as E;
@@ -32,10 +32,6 @@ use votestream_election::{Offset, PartitionId};
 
 /// How long opening may take until it is tried anew.
 pub(super) const OPEN_WAIT: Duration = Duration::from_secs(30);
-/// Most requests under way on a connection: as many batches of a partition as a broker keeps in order.
-const REQUESTS_MAX: usize = 5;
-/// Most bytes of one request.
-const REQUEST_BYTES_MAX: usize = FRAME_BYTES_MAX / 8;
 
 pub(super) struct Producer {
     site: Arc<Site>,

@@ -59,17 +59,30 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn run(self, jobs: &Receiver<Job>, events: &Sender<Event>) {
-        let opened = self.open(jobs);
-        let mut producer = self.tell(events, opened).flatten();
+        let mut producer = match self.open(jobs) {
+            Ok((producer, begin)) => {
+                self.tell(events, EventKind::Opened(begin));
+                Some(producer)
+            }
+            Err(failed) => {
+                self.tell(events, failed);
+                None
+            }
+        };
         while let Ok(job) = jobs.recv() {
             let (batches, next) = gather(job, jobs);
             let Some(sound) = &mut producer else { continue };
-            let done = sound.send(batches).and_then(|()| {
-                let Some(next) = next else { return Ok(None) };
-                sound.commit(self.partition, next).map(|()| Some(EventKind::Committed))
+            let done = sound.send(batches).and_then(|()| match next {
+                Some(next) => sound.commit(self.partition, next).map(|()| true),
+                None => Ok(false),
             });
-            if self.tell(events, done.map(|kind| ((), kind)).map_err(Failure::of)).is_none() {
-                producer = None;
+            match done {
+                Ok(true) => self.tell(events, EventKind::Committed),
+                Ok(false) => {}
+                Err(error) => {
+                    self.tell(events, failed(error));
+                    producer = None;
+                }
             }
         }
         // The lane is gone: what it had begun must not hold back the copy's readers until it times out.
@@ -79,30 +92,21 @@ impl Worker {
         }
     }
 
-    /// Tells the router what was done, if it is to know, and gives the rest back; `None`: it failed.
-    fn tell<T>(&self, events: &Sender<Event>, told: Result<(T, Option<EventKind>), Failure>) -> Option<T> {
-        let (rest, kind) = match told {
-            Ok((rest, kind)) => (Some(rest), kind),
-            Err(Failure { error, denied: true }) => (None, Some(EventKind::Denied(error))),
-            Err(Failure { error, denied: false }) => (None, Some(EventKind::Failed(error))),
-        };
-        if let Some(kind) = kind {
-            // Nobody listens any more when routing has ended.
-            let _ = events.send(Event { partition: self.partition, lane: self.lane, kind });
-        }
-        rest
+    fn tell(&self, events: &Sender<Event>, kind: EventKind) {
+        // Nobody listens any more when routing has ended.
+        let _ = events.send(Event { partition: self.partition, lane: self.lane, kind });
     }
 
-    /// Fences whoever routed the partition before, ends what it had begun, and asks how far it came.
-    fn open(&self, jobs: &Receiver<Job>) -> Result<(Option<Producer>, Option<EventKind>), Failure> {
+    /// Fences whoever routed the partition before, ends what it had begun, and asks how far it came. An error is what is to be told.
+    fn open(&self, jobs: &Receiver<Job>) -> Result<(Producer, Begin), EventKind> {
         // Nothing is asked of the lane before it is open.
         let gone = || matches!(jobs.try_recv(), Err(TryRecvError::Disconnected));
-        let producer = Producer::open(&self.site, self.partition, gone).map_err(Failure::of)?;
-        let begin = self.begin().map_err(|error| Failure {
-            denied: librdkafka::is_denied(&error),
-            error: librdkafka::failed(&self.site.url, "take a partition's routing over", &error),
+        let producer = Producer::open(&self.site, self.partition, gone).map_err(failed)?;
+        let begin = self.begin().map_err(|error| {
+            let told = librdkafka::failed(&self.site.url, "take a partition's routing over", &error);
+            if librdkafka::is_denied(&error) { EventKind::Denied(told) } else { EventKind::Failed(told) }
         })?;
-        Ok((Some(producer), Some(EventKind::Opened(begin))))
+        Ok((producer, begin))
     }
 
     fn begin(&self) -> Result<Begin, KafkaError> {
@@ -126,33 +130,19 @@ fn gather(first: Job, jobs: &Receiver<Job>) -> (Vec<(PartitionId, SealedBatch)>,
     (batches, None)
 }
 
-/// What went wrong, and whether opening anew does not help.
-struct Failure {
-    error: LogError,
-    denied: bool,
-}
-
-impl Failure {
-    /// Of the producer.
-    fn of(error: LogError) -> Self {
-        let denied = match &error {
-            LogError::Kafka { code, .. } => {
-                let passes = producing::is_ended_by_others(*code)
-                    || matches!(
-                        E::try_from_code(*code),
-                        Some(
-                            E::OutOfOrderSequenceNumber
-                                | E::DuplicateSequenceNumber
-                                | E::MessageTooLarge
-                                | E::RecordListTooLarge
-                                | E::CorruptMessage
-                        )
-                    );
-                !error.is_transient() && !passes
-            }
-            LogError::Closed => false,
-            error => !error.is_transient(),
-        };
-        Self { error, denied }
-    }
+/// What is told of the producer's failure: whether opening anew may help.
+fn failed(error: LogError) -> EventKind {
+    let passes = match &error {
+        LogError::Kafka { code, .. } => {
+            producing::is_ended_by_others(*code)
+                || producing::is_too_large(*code)
+                || matches!(
+                    E::try_from_code(*code),
+                    Some(E::OutOfOrderSequenceNumber | E::DuplicateSequenceNumber | E::CorruptMessage)
+                )
+        }
+        LogError::Closed => true,
+        _ => false,
+    };
+    if passes || error.is_transient() { EventKind::Failed(error) } else { EventKind::Denied(error) }
 }
